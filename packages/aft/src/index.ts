@@ -1,0 +1,11 @@
+export {
+  type AftOptions,
+  aftSimple,
+  aftSimpleBackwardOperator,
+  aftSimpleCausalBackwardOperator,
+  aftSimpleCausalOperator,
+  aftSimpleOperator,
+} from './aft-simple/aft-simple';
+export { type AftStreamed, type AftStreamingOptions, aftSimplePrefill, aftSimpleState, aftSimpleStep } from './aft-simple/streaming';
+export type { QueryActivation } from './query-activation';
+export { type AftState, disposeState, exportState, importState, type StateData } from './state';

@@ -1,0 +1,81 @@
+import { type Tensor, tensor } from '@tensorflow/tfjs-core';
+import { bindShapes, OptionError } from '@mixfold/tensor-ops';
+
+/** What the streaming form of an operator remembers between calls. */
+export interface AftState<Name extends string = string> {
+  /** The operator it belongs to. */
+  readonly operator: Name;
+  /** How many tokens it has seen. */
+  readonly position: number;
+  /** The tensors it consists of; `disposeState` frees them. */
+  readonly tensors: Readonly<Record<string, Tensor>>;
+}
+
+/** A state as plain data, safe to store as JSON. */
+export interface StateData {
+  readonly operator: string;
+  readonly position: number;
+  readonly tensors: Readonly<Record<string, { readonly shape: readonly number[]; readonly data: readonly number[] }>>;
+}
+
+/** The tensors of each operator's state, by axis string. */
+const contracts: Readonly<Record<string, Readonly<Record<string, string>>>> = { aftSimple: { sums: 'batch 3 dim' } };
+
+const isState = (value: unknown): value is AftState => {
+  const state = value as AftState | undefined;
+  return typeof state === 'object' && state !== null && typeof state.operator === 'string' && typeof state.tensors === 'object';
+};
+
+/** Refuses what is not a state of `operator`. */
+export function checkState(functionName: string, state: unknown, operator: string): void {
+  const cure = `it takes one from ${operator}State or an earlier call`;
+  if (!isState(state)) throw new OptionError(`${functionName}: state is not the state of an operator; ${cure}`);
+  if (state.operator !== operator) throw new OptionError(`${functionName}: state belongs to ${state.operator}; ${cure}`);
+}
+
+/** Frees the tensors of a state. */
+export function disposeState(state: AftState): void {
+  for (const part of Object.values(state.tensors)) part.dispose();
+}
+
+/**
+ * Reads a state back as plain data.
+ *
+ * @throws OptionError if `state` is not the state of an operator of this package.
+ */
+export async function exportState(state: AftState): Promise<StateData> {
+  if (!isState(state) || !Object.hasOwn(contracts, state.operator)) {
+    throw new OptionError('exportState: state is not the state of an operator of this package');
+  }
+  const parts = Object.entries(state.tensors).map(async ([name, part]) => {
+    return [name, { shape: [...part.shape], data: Array.from(await part.data()) as number[] }] as const;
+  });
+  return { operator: state.operator, position: state.position, tensors: Object.fromEntries(await Promise.all(parts)) };
+}
+
+/**
+ * Makes a state from what `exportState` gave.
+ *
+ * @throws OptionError naming the field that does not fit; nothing is allocated then.
+ */
+export function importState(data: StateData): AftState {
+  const wrong = (problem: string) => new OptionError(`importState: ${problem}; it takes what exportState gave`);
+  if (typeof data !== 'object' || data === null) throw wrong('data is not an object');
+  const contract = Object.hasOwn(contracts, data.operator) ? contracts[data.operator]! : undefined;
+  if (contract === undefined) throw wrong(`unknown operator '${data.operator}'`);
+  if (!Number.isSafeInteger(data.position) || data.position < 0) throw wrong(`position must be an integer, 0 or above, got ${data.position}`);
+  for (const [name, axes] of Object.entries(contract)) {
+    const part = data.tensors?.[name];
+    if (!Array.isArray(part?.shape) || !Array.isArray(part.data)) throw wrong(`tensors.${name} must be {shape, data}`);
+    bindShapes('importState', { [name]: [part, axes] });
+    const size = part.shape.reduce((product, length) => product * length, 1);
+    if (part.data.length !== size || !part.data.every((value) => typeof value === 'number')) {
+      throw wrong(`tensors.${name}.data must hold ${size} numbers, got ${part.data.length}`);
+    }
+  }
+  const tensors = Object.keys(contract).map((name) => {
+    const { shape, data: values } = data.tensors[name]!;
+    return [name, tensor([...values], [...shape], 'float32')] as const;
+  });
+  return { operator: data.operator, position: data.position, tensors: Object.fromEntries(tensors) };
+}

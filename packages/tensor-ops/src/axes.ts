@@ -1,0 +1,52 @@
+import type { Scalar, Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D, Tensor5D } from '@tensorflow/tfjs-core';
+
+/** The words of an axis string: `'batch time dim'` is `['batch', 'time', 'dim']`. */
+export type AxisWords<Axes extends string> = Axes extends ''
+  ? []
+  : Axes extends `${infer First} ${infer Rest}`
+    ? [First, ...AxisWords<Rest>]
+    : [Axes];
+
+/** The tensor type with as many axes as the axis string has words. */
+export type TensorOf<Axes extends string> = string extends Axes
+  ? Tensor
+  : [Scalar, Tensor1D, Tensor2D, Tensor3D, Tensor4D, Tensor5D, Tensor][AxisWords<Axes>['length'] & (0 | 1 | 2 | 3 | 4 | 5)];
+
+/** Named axis strings; a name that ends in `?` is optional. */
+export type AxisContract = Readonly<Record<string, string>>;
+
+type OptionalName<Key> = Key extends `${infer Name}?` ? Name : never;
+type RequiredName<Key> = Key extends `${string}?` ? never : Key;
+
+/** The tensors that an axis contract asks for, by name. */
+export type TensorsOf<Contract extends AxisContract> = {
+  [Key in keyof Contract as RequiredName<Key>]: TensorOf<Contract[Key]>;
+} & {
+  [Key in keyof Contract as OptionalName<Key>]?: TensorOf<Contract[Key]> | undefined;
+};
+
+/** One argument of a contract, its axis string split into words. */
+export interface ArgumentAxes {
+  readonly name: string;
+  readonly optional: boolean;
+  readonly axes: readonly string[];
+}
+
+/** The words of `axes`; none for a scalar. */
+export function splitAxes(axes: string): string[] {
+  return axes === '' ? [] : axes.split(' ');
+}
+
+/** Splits a contract once, so that a call need not. */
+export function parseContract(contract: AxisContract): readonly ArgumentAxes[] {
+  return Object.entries(contract).map(([key, axes]) => ({
+    name: key.replace(/\?$/, ''),
+    optional: key.endsWith('?'),
+    axes: splitAxes(axes),
+  }));
+}
+
+/** The shape that axis words stand for. A numeral is a fixed size: `'batch 3 dim'`. */
+export function shapeOfAxes(axes: readonly string[], sizes: Readonly<Record<string, number>>): number[] {
+  return axes.map((word) => sizes[word] ?? Number(word));
+}

@@ -1,0 +1,121 @@
+import { cast, engine, type NamedAttrMap, type NamedTensorMap, type Tensor } from '@tensorflow/tfjs-core';
+import { type AxisContract, parseContract, type TensorsOf } from '../axes';
+import { type AxisSizes, bindContract } from '../bind-shapes';
+import { show } from '../check-options';
+import { DTypeError, OptionError } from '../errors';
+import { registerKernelVariant, type TapedAttributes } from './kernel-variant';
+import { lowerFirst, outputShapesOf, type ParsedOperator } from './parsed-operator';
+import { registry } from './registry';
+import type { AnyOperator, Attributes, Operator, OperatorSpec } from './types';
+
+function checkTensor(functionName: string, name: string, value: unknown, dtype: string): asserts value is Tensor {
+  const tensor = value as Tensor | undefined;
+  if (!Array.isArray(tensor?.shape) || tensor.dataId === undefined) {
+    throw new DTypeError(`${functionName}: ${name} must be a Tensor, got ${show(value)}`);
+  }
+  if (tensor.isDisposed) throw new DTypeError(`${functionName}: ${name} has been disposed`);
+  const allowed = dtype === 'mask' ? ['bool', 'int32', 'float32'] : [dtype];
+  if (!allowed.includes(tensor.dtype)) {
+    const cure = allowed.length === 1 ? `; cast it with ${name}.cast('${dtype}')` : '';
+    throw new DTypeError(`${functionName}: ${name} must be ${allowed.join(' or ')}, got ${tensor.dtype}${cure}`);
+  }
+}
+
+function mergeAttributes(functionName: string, defaults: Attributes, given: object | undefined): Attributes {
+  const merged: Record<string, Attributes[string]> = { ...defaults };
+  for (const [name, value] of Object.entries(given ?? {})) {
+    if (value === undefined) continue;
+    if (!Object.hasOwn(defaults, name)) throw new OptionError(`${functionName}: unknown attribute '${name}'`);
+    if (typeof value === 'number' && !Number.isFinite(value)) {
+      throw new OptionError(`${functionName}: attribute ${name} must be finite, got ${value}`);
+    }
+    merged[name] = value as Attributes[string];
+  }
+  return merged;
+}
+
+/**
+ * Declares an operator: its axes, options, composed form, fused kernels and gradient. Everything else follows from the declaration:
+ * shape and type checks, errors, kernel registration per backend, the tape, the answer for empty tensors.
+ *
+ * @param spec - The declaration.
+ * @returns The operator; `run` calls it.
+ * @remarks First-order gradients only. A call whose inputs or outputs have no elements gives zeros, and so do its gradients.
+ */
+export function defineOperator<
+  const Inputs extends AxisContract,
+  const Outputs extends AxisContract,
+  // biome-ignore lint/complexity/noBannedTypes: an operator without attributes
+  Options extends Attributes = {},
+>(spec: OperatorSpec<Inputs, Options, Outputs>): Operator<Inputs, Options, Outputs> {
+  const parsed: ParsedOperator = {
+    functionName: spec.publicName ?? lowerFirst(spec.name),
+    inputs: parseContract(spec.inputs),
+    outputs: parseContract(spec.outputs),
+    saved: parseContract(spec.saved ?? {}),
+  };
+  const known = new Set(parsed.inputs.map((input) => input.name));
+
+  const operator: Operator<Inputs, Options, Outputs> = {
+    spec,
+    run(given, attributes) {
+      const values = given as Record<string, unknown>;
+      const inputs: Record<string, Tensor> = {};
+      for (const name of Object.keys(values)) {
+        if (!known.has(name)) throw new OptionError(`${parsed.functionName}: unknown input '${name}'`);
+      }
+      for (const { name, optional } of parsed.inputs) {
+        const value = values[name];
+        if (optional && value === undefined) continue;
+        checkTensor(parsed.functionName, name, value, spec.dtypes?.[name] ?? 'float32');
+        inputs[name] = value;
+      }
+      const sizes = bindContract(parsed.functionName, parsed.inputs, inputs);
+      const merged = mergeAttributes(parsed.functionName, spec.attributes ?? {}, attributes);
+      return runOnTape(operator as AnyOperator, parsed, inputs, merged, sizes) as TensorsOf<Outputs>;
+    },
+  };
+  registry().operators.set(spec.name, operator as AnyOperator);
+  return operator;
+}
+
+function runOnTape(
+  operator: AnyOperator,
+  parsed: ParsedOperator,
+  inputs: Record<string, Tensor>,
+  attributes: Attributes,
+  sizes: AxisSizes,
+): Record<string, Tensor> {
+  const state = engine().state;
+  const taping = state.gradientDepth > 0 && state.kernelDepth === 0 && operator.spec.backward !== undefined;
+  const outputShapes = outputShapesOf(parsed, sizes, (name) => inputs[name] !== undefined, taping);
+  const attrs: TapedAttributes = { ...attributes, call: { attributes, sizes, outputShapes, forcedForm: registry().forcedForm } };
+  const kernelName = registerKernelVariant(operator, parsed, Object.keys(inputs));
+
+  const casts: Tensor[] = [];
+  for (const [name, dtype] of Object.entries(operator.spec.dtypes ?? {})) {
+    const mask = inputs[name];
+    if (dtype !== 'mask' || mask === undefined || mask.dtype === 'float32') continue;
+    casts.push((inputs[name] = cast(mask, 'float32')));
+  }
+  let made: Tensor[];
+  try {
+    made = engine().runKernel(kernelName, inputs as NamedTensorMap, attrs as unknown as NamedAttrMap) as unknown as Tensor[];
+  } finally {
+    for (const mask of casts) mask.dispose();
+  }
+
+  const names = Object.keys(outputShapes);
+  const outputs = Object.fromEntries(names.map((name, i) => [name, made[i]!]));
+  if (!taping || parsed.saved.length === 0) return outputs;
+  // The tape has cloned what it saves. Its node must not list the saved tensors as outputs: it would fill a zero gradient for each.
+  const isPublic = (name: string) => parsed.outputs.some((output) => output.name === name);
+  const node = state.activeTape.at(-1);
+  if (node?.kernelName === kernelName) node.outputs = node.outputs.filter((_, i) => isPublic(names[i]!));
+  for (const name of names) {
+    if (isPublic(name)) continue;
+    outputs[name]!.dispose();
+    delete outputs[name];
+  }
+  return outputs;
+}

@@ -1,0 +1,142 @@
+import {
+  clone,
+  engine,
+  type GradFunc,
+  getBackend,
+  getGradient,
+  getKernel,
+  registerGradient,
+  registerKernel,
+  type Tensor,
+  type TensorInfo,
+  tidy,
+  util,
+  zeros,
+} from '@tensorflow/tfjs-core';
+import { shapeOfAxes } from '../axes';
+import type { AxisSizes } from '../bind-shapes';
+import { chooseImplementation } from './implementation';
+import { gradientName, lowerFirst, type ParsedOperator } from './parsed-operator';
+import { type ImplementationForm, registry } from './registry';
+import type { AnyOperator, Attributes, KernelCall } from './types';
+
+/** What a kernel and its gradient need beside the tensors; travels as a tfjs attribute. */
+export interface TapedAttributes {
+  readonly call: {
+    readonly attributes: Attributes;
+    readonly sizes: AxisSizes;
+    readonly outputShapes: Record<string, number[]>;
+    /** The form forced when the forward ran; its gradient keeps to it. */
+    readonly forcedForm: ImplementationForm | undefined;
+  };
+}
+
+/**
+ * Registers, on first use on a backend, the tfjs kernel of an operator for one set of present inputs, and its gradient.
+ * There is one kernel name per set because tfjs saves inputs for the gradient by a fixed list of names.
+ */
+export function registerKernelVariant(operator: AnyOperator, parsed: ParsedOperator, present: readonly string[]): string {
+  const optional = parsed.inputs.filter((input) => input.optional && present.includes(input.name)).map((input) => input.name);
+  const kernelName = [operator.spec.name, ...optional].join('+');
+  const backendName = getBackend();
+  if (getKernel(kernelName, backendName) == null) {
+    registerKernel({
+      kernelName,
+      backendName,
+      kernelFunc: ({ inputs, attrs, backend }) => {
+        const { attributes, sizes, outputShapes, forcedForm } = (attrs as unknown as TapedAttributes).call;
+        const call = { inputs: inputs as Record<string, TensorInfo>, attributes, sizes, outputShapes, backend };
+        return runForm(operator, parsed, backendName, forcedForm, call);
+      },
+    });
+  }
+  if (operator.spec.backward !== undefined && getGradient(kernelName) == null) {
+    registerBackward(kernelName, operator, operator.spec.backward, parsed, present);
+  }
+  return kernelName;
+}
+
+function runForm(
+  operator: AnyOperator,
+  parsed: ParsedOperator,
+  backendName: string,
+  forcedForm: ImplementationForm | undefined,
+  call: KernelCall,
+): TensorInfo[] {
+  const { kernel } = chooseImplementation(operator, backendName, forcedForm, call);
+  const shapes = Object.entries(call.outputShapes);
+  const isEmpty = (shape: readonly number[]) => shape.includes(0);
+  if (Object.values(call.inputs).some((input) => isEmpty(input.shape)) || shapes.some(([, shape]) => isEmpty(shape))) {
+    return shapes.map(([, shape]) => zeros(shape));
+  }
+  if (kernel !== undefined) {
+    const outputs = kernel.run(call);
+    return shapes.map(([name]) => outputs[name]!);
+  }
+  const inputs = call.inputs as Record<string, Tensor>;
+  return tidy(() => {
+    const outputs = operator.spec.compose(inputs, call.attributes, call);
+    const taken = new Set(Object.values(inputs));
+    return shapes.map(([name, shape]) => {
+      const tensor = outputs[name];
+      if (!tensor || !util.arraysEqual(tensor.shape, shape)) {
+        throw new Error(`${parsed.functionName}: composed ${name} has shape [${tensor?.shape}], declared is [${shape}]`);
+      }
+      // An output is a tensor of its own, so that disposing it leaves the inputs and the other outputs alone.
+      const own = taken.has(tensor) ? clone(tensor) : tensor;
+      taken.add(own);
+      return own;
+    });
+  });
+}
+
+function registerBackward(
+  kernelName: string,
+  operator: AnyOperator,
+  backward: AnyOperator,
+  parsed: ParsedOperator,
+  present: readonly string[],
+): void {
+  const needed = new Set(Object.keys(backward.spec.inputs).map((name) => name.replace(/\?$/, '')));
+  const inputsToSave = present.filter((name) => needed.has(name));
+  const outputs = parsed.outputs.filter(({ name, optional }) => !optional || present.includes(lowerFirst(name.slice(1))));
+  const made = [...outputs, ...parsed.saved].map((output) => output.name);
+  const outputsToSave = made.map((name) => needed.has(name));
+  const savedNames = [...inputsToSave, ...made.filter((name) => needed.has(name))];
+  const gradients = new Set(Object.keys(backward.spec.outputs).map((name) => name.replace(/\?$/, '')));
+
+  const gradFunc: GradFunc = (received, saved, attrs) => {
+    if (engine().state.gradientDepth > 0) {
+      throw new Error(`${parsed.functionName}: second-order gradients are not supported`);
+    }
+    const { attributes, sizes, forcedForm } = (attrs as unknown as TapedAttributes).call;
+    const dys = Array.isArray(received) ? received : [received];
+    const inputs: Record<string, Tensor> = {};
+    savedNames.forEach((name, i) => {
+      inputs[name] = (saved as Tensor[])[i]!;
+    });
+    outputs.forEach(({ name }, i) => {
+      if (needed.has(gradientName(name))) inputs[gradientName(name)] = dys[i]!;
+    });
+    const kept = Object.keys(backward.spec.attributes ?? {});
+    const backwardAttributes = Object.fromEntries(kept.map((name) => [name, attributes[name]]));
+    const shared = registry();
+    const before = shared.forcedForm;
+    shared.forcedForm = forcedForm;
+    let results: Record<string, Tensor>;
+    try {
+      // Eagerly: tfjs runs each thunk below in a tidy of its own, which would dispose what the others share.
+      results = backward.run(inputs, backwardAttributes) as Record<string, Tensor>;
+    } finally {
+      shared.forcedForm = before;
+    }
+    const thunks: Record<string, () => Tensor> = {};
+    for (const { name, axes } of parsed.inputs) {
+      if (!present.includes(name)) continue;
+      const gradient = gradients.has(gradientName(name)) ? results[gradientName(name)] : undefined;
+      thunks[name] = () => gradient ?? zeros(shapeOfAxes(axes, sizes));
+    }
+    return thunks;
+  };
+  registerGradient({ kernelName, inputsToSave, outputsToSave, gradFunc });
+}

@@ -1,0 +1,31 @@
+import { type ArgumentAxes, shapeOfAxes } from '../axes';
+import type { AxisSizes } from '../bind-shapes';
+
+/** What is derived from an operator's declaration once, when it is made. */
+export interface ParsedOperator {
+  readonly functionName: string;
+  readonly inputs: readonly ArgumentAxes[];
+  readonly outputs: readonly ArgumentAxes[];
+  readonly saved: readonly ArgumentAxes[];
+}
+
+/** `Output` as `output`. */
+export const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
+
+/** The name of the gradient of `query`: `dQuery`. */
+export const gradientName = (name: string): string => `d${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+
+/** The shapes of the outputs of a call, by name; public ones first, saved ones only if `withSaved`. */
+export function outputShapesOf(
+  parsed: ParsedOperator,
+  sizes: AxisSizes,
+  isPresent: (input: string) => boolean,
+  withSaved: boolean,
+): Record<string, number[]> {
+  const shapes: Record<string, number[]> = {};
+  for (const { name, optional, axes } of withSaved ? [...parsed.outputs, ...parsed.saved] : parsed.outputs) {
+    // An optional output is the gradient of an optional input.
+    if (!optional || isPresent(lowerFirst(name.slice(1)))) shapes[name] = shapeOfAxes(axes, sizes);
+  }
+  return shapes;
+}

@@ -1,0 +1,65 @@
+import { util } from '@tensorflow/tfjs-core';
+import { programError, type WebGpuProgram, type WebGpuUniform } from './web-gpu-program';
+
+/**
+ * Checks a program against the limits of the device. WebGPU itself reports such mistakes only on the device, and the result is then
+ * stale memory.
+ *
+ * @throws Error that names the program, the limit and the actual value.
+ */
+export function checkProgramLimits(program: WebGpuProgram, limits: GPUSupportedLimits): void {
+  const inputs = Object.entries(program.inputs);
+  const outputs = Object.entries(program.outputs);
+  if (outputs.length === 0) throw programError(program, 'has no output');
+  const buffers = inputs.length + outputs.length;
+  if (buffers > limits.maxStorageBuffersPerShaderStage) {
+    throw programError(program, `binds ${buffers} tensors, the device allows ${limits.maxStorageBuffersPerShaderStage}`);
+  }
+  for (const [name, { shape }] of [...inputs, ...outputs]) {
+    if (!shape.every((size) => Number.isInteger(size) && size >= 0)) {
+      throw programError(program, `'${name}' has the shape [${shape}], sizes must be integers`);
+    }
+    const bytes = 4 * util.sizeFromShape(shape);
+    if (bytes === 0) throw programError(program, `'${name}' has the shape [${shape}], an empty tensor cannot be bound`);
+    if (bytes > limits.maxStorageBufferBindingSize) {
+      throw programError(
+        program,
+        `'${name}' [${shape}] needs ${bytes} bytes, the device binds ${limits.maxStorageBufferBindingSize}`,
+      );
+    }
+  }
+  checkWorkgroups(program, limits);
+  for (const [name, uniform] of Object.entries(program.uniforms ?? {})) checkUniform(program, name, uniform);
+}
+
+function checkWorkgroups(program: WebGpuProgram, limits: GPUSupportedLimits): void {
+  const { workgroupSize, workgroups } = program;
+  const most = [limits.maxComputeWorkgroupSizeX, limits.maxComputeWorkgroupSizeY, limits.maxComputeWorkgroupSizeZ];
+  if (!workgroupSize.every((size, axis) => Number.isInteger(size) && size >= 1 && size <= most[axis]!)) {
+    throw programError(program, `workgroupSize is [${workgroupSize}], the device allows 1 to [${most}]`);
+  }
+  const invocations = workgroupSize[0] * workgroupSize[1] * workgroupSize[2];
+  if (invocations > limits.maxComputeInvocationsPerWorkgroup) {
+    throw programError(
+      program,
+      `workgroupSize [${workgroupSize}] is ${invocations} invocations, the device allows ${limits.maxComputeInvocationsPerWorkgroup}`,
+    );
+  }
+  const mostWorkgroups = limits.maxComputeWorkgroupsPerDimension;
+  if (!workgroups.every((count) => Number.isInteger(count) && count >= 1 && count <= mostWorkgroups)) {
+    throw programError(program, `workgroups is [${workgroups}], the device allows 1 to ${mostWorkgroups} on each axis`);
+  }
+}
+
+const ranges = {
+  u32: [0, 2 ** 32 - 1],
+  i32: [-(2 ** 31), 2 ** 31 - 1],
+  f32: [-3.4028234663852886e38, 3.4028234663852886e38],
+} as const;
+
+function checkUniform(program: WebGpuProgram, name: string, { type, value }: WebGpuUniform): void {
+  const [least, most] = ranges[type];
+  if (!(value >= least && value <= most) || (type !== 'f32' && !Number.isInteger(value))) {
+    throw programError(program, `uniform '${name}' is ${value}, not a finite ${type}`);
+  }
+}

@@ -1,0 +1,72 @@
+import { env, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { checkProgramLimits } from './program-limits';
+import { programPipeline } from './program-pipeline';
+import { programSource } from './program-source';
+import { recordDispatch } from './record-dispatch';
+import type { WebGpuBackend } from './web-gpu-backend';
+import { programError, type WebGpuOutput, type WebGpuProgram, type WgslScalar } from './web-gpu-program';
+
+/**
+ * Runs a compute shader with any number of outputs on tfjs's WebGPU device, in tfjs's own queue.
+ *
+ * @returns one new tensor per output, by name. Its memory is not cleared before the shader runs: write every element.
+ * @throws Error if the program breaks a rule that can be seen here: a name, an unused binding or uniform, a device limit, an empty or
+ *   complex tensor. What only the shader compiler sees (WGSL errors) is reported by the device, never thrown: test in an error scope.
+ * @remarks The dispatch is recorded, not awaited. An intermediate tensor may be given to `backend.disposeData` right after the last
+ *   program that reads it is recorded.
+ */
+export function runProgram<Output extends string>(
+  backend: WebGpuBackend,
+  program: WebGpuProgram<Output>,
+): Record<Output, TensorInfo> {
+  checkProgramLimits(program, backend.device.limits);
+  const inputTypes: Record<string, WgslScalar> = {};
+  for (const [name, info] of Object.entries(program.inputs)) inputTypes[name] = scalarType(backend, program, name, info);
+  const source = programSource(program, inputTypes);
+
+  const inputs = Object.values(program.inputs);
+  for (const { dataId } of inputs) backend.uploadToGPU(dataId);
+  const resources = Object.entries(program.inputs).map(([name, info]) => bufferOf(backend, program, name, info));
+  const outputs = Object.entries<WebGpuOutput>(program.outputs).map(
+    ([name, { shape, dtype }]) => [name, backend.makeTensorInfo(shape, dtype ?? 'float32')] as const,
+  );
+  for (const [name, info] of outputs) {
+    backend.uploadToGPU(info.dataId);
+    resources.push(bufferOf(backend, program, name, info));
+  }
+
+  const uniforms = Object.values(program.uniforms ?? {});
+  const { pipeline, layout } = programPipeline(backend.device, program.name, source, [
+    ...inputs.map(() => 'read-only-storage' as const),
+    ...outputs.map(() => 'storage' as const),
+    ...(uniforms.length > 0 ? (['uniform'] as const) : []),
+  ]);
+  // In this mode tfjs only compiles; what is read back is not valid.
+  if (!env().getBool('WEBGPU_ENGINE_COMPILE_ONLY')) {
+    if (uniforms.length > 0) {
+      resources.push(backend.makeUniforms(uniforms.map(({ type, value }) => ({ type: uniformTypes[type], data: [value] }))));
+    }
+    for (const { dataId } of inputs) backend.commandQueueOwnedIds.add(dataId);
+    for (const [, { dataId }] of outputs) backend.commandQueueOwnedIds.add(dataId);
+    const entries = resources.map((resource, binding) => ({ binding, resource }));
+    const bindGroup = backend.device.createBindGroup({ label: program.name, layout, entries });
+    recordDispatch(backend, program.name, pipeline, bindGroup, program.workgroups);
+  }
+  return Object.fromEntries(outputs) as Record<Output, TensorInfo>;
+}
+
+const uniformTypes = { u32: 'uint32', i32: 'int32', f32: 'float32' } as const;
+
+function scalarType(backend: WebGpuBackend, program: WebGpuProgram, name: string, info: TensorInfo): WgslScalar {
+  const { dtype } = backend.tensorMap.get(info.dataId);
+  if (dtype === 'float32') return 'f32';
+  if (dtype === 'int32' || dtype === 'bool') return 'i32';
+  throw programError(program, `'${name}' is a ${dtype} tensor, which a shader cannot read`);
+}
+
+function bufferOf(backend: WebGpuBackend, program: WebGpuProgram, name: string, info: TensorInfo): GPUBufferBinding {
+  const { resource } = backend.tensorMap.get(info.dataId);
+  if (!(resource instanceof GPUBuffer)) throw programError(program, `'${name}' lives in a texture, not in a buffer`);
+  // A buffer that the user wrapped may be longer than its tensor.
+  return { buffer: resource, offset: 0, size: 4 * util.sizeFromShape(info.shape) };
+}

@@ -1,0 +1,38 @@
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+
+export type WgslScalar = 'f32' | 'i32' | 'u32';
+
+/** One tensor that a program writes. */
+export interface WebGpuOutput {
+  shape: number[];
+  dtype?: 'float32' | 'int32';
+}
+
+/** One number that a program reads as `uniforms.<name>`. */
+export interface WebGpuUniform {
+  type: WgslScalar;
+  value: number;
+}
+
+/**
+ * One dispatch of a compute shader over tfjs tensors.
+ *
+ * Each input is bound as `var<storage, read> <name>: array<f32>` (`array<i32>` for int32 and bool tensors), each output as
+ * `var<storage, read_write> <name>: array<f32>`, the uniforms as one struct `uniforms`. `const workgroupSize: vec3u` is declared too.
+ */
+export interface WebGpuProgram<Output extends string = string> {
+  /** Shown by `tf.profile`, in GPU debuggers and in errors. */
+  name: string;
+  inputs: Record<string, TensorInfo>;
+  outputs: Record<Output, WebGpuOutput>;
+  uniforms?: Record<string, WebGpuUniform>;
+  workgroupSize: [number, number, number];
+  workgroups: [number, number, number];
+  /** WGSL functions and `var<workgroup>`; the entry point is written as `fn main(...)` with its builtins, without attributes. */
+  code: string;
+}
+
+/** An Error that names the program; these are mistakes of a kernel's author or sizes its `accepts` should have refused. */
+export function programError(program: WebGpuProgram, message: string): Error {
+  return new Error(`WebGPU program '${program.name}': ${message}`);
+}

@@ -1,0 +1,65 @@
+import { aftSimple, aftSimpleOperator, aftSimplePrefill, aftSimpleState, aftSimpleStep } from '@mixfold/aft';
+import { matMul, mul, pad, reshape, sub, type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, tensor1d } from '@tensorflow/tfjs-core';
+import type { Params } from './params';
+import { recencyKey } from './recency-key';
+import type { MixerState, RowSizes, TokenMixer } from './token-mixer';
+import { uniformWeight } from './uniform-weight';
+
+/** Steepest slope at the start, nats per token: the previous token weighs 0.14 of the newest. */
+const STEEPEST = 2;
+
+/**
+ * Causal AFT-simple with query, key, value and output projections, and a learned recency of every channel (see `recencyKey`).
+ *
+ * Slopes start spread between 0 and 2 nats per token, so that some channels average all the past and others look at a few tokens.
+ */
+export const aftSimpleMixer: TokenMixer = {
+  operators: [aftSimpleOperator],
+
+  init: (random, dim, outputDeviation) => ({
+    query: uniformWeight(random, [dim, dim], 1 / Math.sqrt(dim)),
+    key: uniformWeight(random, [dim, dim], 1 / Math.sqrt(dim)),
+    value: uniformWeight(random, [dim, dim], 1 / Math.sqrt(dim)),
+    output: uniformWeight(random, [dim, dim], outputDeviation),
+    slope: tensor1d(Array.from({ length: dim }, (_, channel) => STEEPEST * (channel / Math.max(1, dim - 1)) ** 2)),
+  }),
+
+  apply(params, rows, sizes) {
+    const { query, key, value } = projections(params, rows, sizes, positionsToEnd(sizes.time));
+    return project(params, aftSimple(query, key, value, { causal: true }), rows);
+  },
+
+  initialState: (batch, dim) => aftSimpleState(batch, dim),
+
+  prefill(params, rows, sizes, state) {
+    const { query, key, value } = projections(params, rows, sizes, positionsToEnd(sizes.time));
+    const next = aftSimplePrefill(query, key, value, movedOrigin(state, params.slope as Tensor1D, sizes.time));
+    return { output: project(params, next.output, rows), state: next.state };
+  },
+
+  step(params, rows, state) {
+    const multiply = (name: string) => matMul(rows, params[name] as Tensor2D);
+    const moved = movedOrigin(state, params.slope as Tensor1D, 1);
+    const next = aftSimpleStep(multiply('query'), multiply('key'), multiply('value'), moved);
+    return { output: project(params, next.output, rows), state: next.state };
+  },
+};
+
+/** Positions that end at 0: only differences count, and the newest token then needs no position, in a stream of any length. */
+function positionsToEnd(time: number): number[] {
+  return Array.from({ length: time }, (_, step) => step - (time - 1));
+}
+
+function projections(params: Params, rows: Tensor2D, { batch, time }: RowSizes, positions: readonly number[]) {
+  const shaped = (x: Tensor2D) => reshape(x, [batch, time, x.shape[1]]) as Tensor3D;
+  const multiply = (name: string) => matMul(rows, params[name] as Tensor2D);
+  return {
+    query: shaped(multiply('query')),
+    key: shaped(recencyKey(multiply('key'), params.slope as Tensor1D, positions)),
+    value: shaped(multiply('value')),
+  };
+}
+
+function project(params: Params, mixed: Tensor, rows: Tensor2D): Tensor2D {
+  return matMul(reshape(mixed, rows.shape) as Tensor2D, params.output as Tensor2D);
+}

@@ -1,0 +1,32 @@
+import { add, customGrad, type GradSaveFunc, mul, sigmoid, square, sub, type Tensor, type Tensor2D } from '@tensorflow/tfjs-core';
+
+const SCALE = 2 * Math.sqrt(2 / Math.PI);
+const CUBIC = 0.044715;
+
+/**
+ * Gaussian error linear unit, tanh form, written with the sigmoid that equals it: `x sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3))`.
+ *
+ * tfjs-wasm has a vectorised sigmoid and a scalar tanh seventeen times slower.
+ *
+ * @param x - `[rows, columns]`.
+ * @see Hendrycks and Gimpel 2016, https://arxiv.org/abs/1606.08415
+ */
+export function gelu(x: Tensor2D): Tensor2D {
+  return activate(x);
+}
+
+const activate = customGrad((...args: unknown[]) => {
+  const [x, save] = args as [Tensor2D, GradSaveFunc];
+  const gate = sigmoid(mul(x, add(mul(square(x), SCALE * CUBIC), SCALE)));
+  const output = mul<Tensor2D>(x, gate);
+  save([x, gate, output]);
+  return { value: output, gradFunc: backward };
+}) as unknown as (x: Tensor2D) => Tensor2D;
+
+/** `d output / d x = gate + output (1 - gate) scale (1 + 3 cubic x^2)`. */
+function backward(dOutput: Tensor2D, saved: Tensor[]): Tensor2D {
+  const [x, gate, output] = saved as [Tensor2D, Tensor2D, Tensor2D];
+  const slope = add(mul(square(x), 3 * SCALE * CUBIC), SCALE);
+  const viaGate = mul(mul(output, sub(1, gate)), slope);
+  return mul(dOutput, add(gate, viaGate));
+}

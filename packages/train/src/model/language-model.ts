@@ -1,0 +1,128 @@
+import { add, gather, matMul, ones, reshape, type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, tidy } from '@tensorflow/tfjs-core';
+import type { Random } from '../random/random';
+import { gelu } from './gelu';
+import { type LanguageModelConfig, parseLanguageModelConfig } from './language-model-config';
+import { layerNorm } from './layer-norm';
+import { tokenMixer } from './mixers';
+import type { Batch, Model } from './model';
+import type { Params } from './params';
+import type { MixerState, RowSizes, TokenMixer } from './token-mixer';
+import { uniformWeight } from './uniform-weight';
+
+/** Number of tokens: every byte is one. */
+export const BYTE_CLASSES = 256;
+
+/** What a language model remembers of a text, one state per layer. */
+export type LanguageState = MixerState[];
+
+/** A model of the next byte; `apply` reads int32 `[batch, time]` and gives logits `[batch, time, 256]`. */
+export interface LanguageModel extends Model<Batch> {
+  readonly config: Required<LanguageModelConfig>;
+  readonly mixer: TokenMixer;
+  /** The state before the first byte. */
+  initialState(batch: number): LanguageState;
+  /** Logits `[batch, time, 256]` of the next bytes of a text, and the state after it. The given state is not disposed. */
+  prefill(params: Params, tokens: Tensor2D, state: LanguageState): { logits: Tensor3D; state: LanguageState };
+  /** Logits `[batch, 256]` after one more byte of every text, int32 `[batch]`. The given state is not disposed. */
+  step(params: Params, tokens: Tensor1D, state: LanguageState): { logits: Tensor2D; state: LanguageState };
+}
+
+/**
+ * Byte-level language model: embedding, pre-LN blocks of a causal token mixer and a GELU MLP, layer norm, head.
+ *
+ * $$ x \mathrel{+}= \mathrm{mixer}(\mathrm{LN}(x)) \qquad x \mathrel{+}= W_2\, \mathrm{gelu}(W_1 \mathrm{LN}(x)) $$
+ *
+ * @throws OptionError if the configuration has an unknown name, a bad size, or a mixer that does not exist.
+ * @remarks Linear layers have no bias. One step of the stream costs O(layers dim^2), whatever the length of the text.
+ */
+export function languageModel(given: LanguageModelConfig): LanguageModel {
+  const config = parseLanguageModelConfig(given);
+  const mixer = tokenMixer(config.mixer);
+
+  const embed = (params: Params, tokens: Tensor): Tensor2D => {
+    const flat = reshape(tokens, [tokens.size]) as Tensor1D;
+    return gather(params.embedding as Tensor2D, flat);
+  };
+
+  /** Runs all blocks; `mix` is the only difference between whole sequences, prefill and step. */
+  const forward = (params: Params, tokens: Tensor, mix: (layer: number, weights: Params, rows: Tensor2D) => Tensor2D): Tensor2D => {
+    let rows = embed(params, tokens);
+    for (let layer = 0; layer < config.layers; layer++) {
+      const block = (params.blocks as Params)[layer] as Params;
+      rows = add(rows, mix(layer, block.mixer as Params, layerNorm(rows, block.mixerNorm as Tensor1D)));
+      const hidden = gelu(matMul(layerNorm(rows, block.mlpNorm as Tensor1D), block.mlpIn as Tensor2D));
+      rows = add(rows, matMul(hidden, block.mlpOut as Tensor2D));
+    }
+    const final = layerNorm(rows, params.norm as Tensor1D);
+    return config.tiedHead ? matMul(final, params.embedding as Tensor2D, false, true) : matMul(final, params.head as Tensor2D);
+  };
+
+  return {
+    config,
+    mixer,
+    init: (random) => initialise(config, mixer, random),
+    apply: (params, { inputs }) =>
+      tidy(() => {
+        const sizes = sizesOf(inputs as Tensor2D);
+        const logits = forward(params, inputs, (_, weights, rows) => mixer.apply(weights, rows, sizes));
+        return reshape(logits, [sizes.batch, sizes.time, BYTE_CLASSES]);
+      }),
+    initialState: (batch) => Array.from({ length: config.layers }, () => mixer.initialState(batch, config.dim)),
+    prefill: (params, tokens, before) => {
+      const sizes = sizesOf(tokens);
+      const { logits, state } = streaming((mix) => forward(params, tokens, mix), (weights, rows, layer) =>
+        mixer.prefill(weights, rows, sizes, before[layer]!),
+      );
+      const shaped = reshape(logits, [sizes.batch, sizes.time, BYTE_CLASSES]) as Tensor3D;
+      logits.dispose();
+      return { logits: shaped, state };
+    },
+    step: (params, tokens, before) =>
+      streaming((mix) => forward(params, tokens, mix), (weights, rows, layer) => mixer.step(weights, rows, before[layer]!)),
+  };
+}
+
+type Mix = (layer: number, weights: Params, rows: Tensor2D) => Tensor2D;
+
+/** Runs a forward pass that collects the new state of every layer, and keeps those tensors out of the tidy. */
+function streaming(
+  run: (mix: Mix) => Tensor2D,
+  advance: (weights: Params, rows: Tensor2D, layer: number) => { output: Tensor2D; state: MixerState },
+): { logits: Tensor2D; state: LanguageState } {
+  const state: LanguageState = [];
+  const { logits } = tidy(() => {
+    const result = run((layer, weights, rows) => {
+      const next = advance(weights, rows, layer);
+      state.push(next.state);
+      return next.output;
+    });
+    return { logits: result, kept: state.map(({ tensors }) => tensors) };
+  });
+  return { logits, state };
+}
+
+function sizesOf(tokens: Tensor2D): RowSizes {
+  const [batch, time] = tokens.shape;
+  return { batch, time };
+}
+
+function initialise(config: Required<LanguageModelConfig>, mixer: TokenMixer, random: Random): Params {
+  const { dim, layers, tiedHead } = config;
+  const hidden = dim * config.expansion;
+  // What every layer adds is scaled down by the number of additions, so that the residual stream starts at one size at any depth.
+  const residual = 1 / Math.sqrt(2 * layers);
+  const blocks: Params = {};
+  const embedding = uniformWeight(random, [BYTE_CLASSES, dim], tiedHead ? 0.5 / Math.sqrt(dim) : 0.5);
+  for (let layer = 0; layer < layers; layer++) {
+    blocks[layer] = {
+      mixerNorm: ones([dim]),
+      mixer: mixer.init(random, dim, residual / Math.sqrt(dim)),
+      mlpNorm: ones([dim]),
+      mlpIn: uniformWeight(random, [dim, hidden], 1 / Math.sqrt(dim)),
+      mlpOut: uniformWeight(random, [hidden, dim], residual / Math.sqrt(hidden)),
+    };
+  }
+  const params: Params = { embedding, blocks, norm: ones([dim]) };
+  if (!tiedHead) params.head = uniformWeight(random, [dim, BYTE_CLASSES], 0.5 / Math.sqrt(dim));
+  return params;
+}

@@ -1,0 +1,99 @@
+/// <reference types="vite/client" />
+import * as tf from '@tensorflow/tfjs-core';
+import { describe, test } from 'vitest';
+import { assertClose, type ClosenessBound, rms } from './assert-close';
+import type { TestBackend } from './describe-backends';
+import type { TestForm } from './describe-forms';
+import { gradientFloor, hostileLogitTolerance, hostileTolerance, type Tolerance } from './tolerances';
+import type { ShapedValues } from './values';
+
+interface ConformanceCase {
+  readonly name: string;
+  readonly attrs: Record<string, unknown>;
+  readonly inputs: Record<string, ShapedValues>;
+  readonly output: ShapedValues;
+  readonly cotangent?: ShapedValues;
+  readonly gradients?: Record<string, ShapedValues>;
+}
+
+interface ConformanceFile {
+  readonly op: string;
+  readonly cases: readonly ConformanceCase[];
+}
+
+/** Calls the operator under test: inputs and options by their names in the file. */
+export type ConformanceCall = (inputs: Record<string, tf.Tensor>, attrs: Record<string, unknown>) => tf.Tensor;
+
+const files = import.meta.glob<ConformanceFile>('../conformance/*.json', { import: 'default' });
+const masks: readonly string[] = ['keyMask', 'mask'];
+
+/**
+ * One test per case of `conformance/<file>.json`: output and every gradient against float64 vectors. Call it inside
+ * `describeBackends` or `describeForms`.
+ *
+ * @param file - without '.json'. 'Hostile' in the name selects the rule for hostile inputs.
+ * @param only - run the cases for which it is true.
+ * @throws RangeError if there is no such file, or `only` leaves no case.
+ */
+export function runConformance(
+  backend: TestBackend | TestForm,
+  file: string,
+  call: ConformanceCall,
+  only: (attrs: Record<string, unknown>) => boolean = () => true,
+): void {
+  const load = files[`../conformance/${file}.json`];
+  if (!load) throw new RangeError(`runConformance: no file '${file}' in tooling/testing/conformance`);
+  const run = 'run' in backend ? backend.run : <T>(fn: () => T): T => fn();
+  describe(`conformance ${file}`, async () => {
+    const cases = (await load()).cases.filter(({ attrs }) => only(attrs));
+    if (cases.length === 0) throw new RangeError(`runConformance: no case of '${file}' is selected`);
+    for (const vector of cases) {
+      test(vector.name, () => checkCase(file, vector, (inputs) => call(inputs, vector.attrs), run, backend.tolerance));
+    }
+  });
+}
+
+async function checkCase(
+  file: string,
+  vector: ConformanceCase,
+  call: (inputs: Record<string, tf.Tensor>) => tf.Tensor,
+  run: <T>(fn: () => T) => T,
+  tolerance: Tolerance,
+): Promise<void> {
+  const inputs = Object.fromEntries(Object.entries(vector.inputs).map(([name, values]) => [name, toTensor(values)]));
+  const { cotangent, gradients } = vector;
+  if (!cotangent || !gradients) {
+    await assertClose('output', shaped(run(() => call(inputs)), vector.output), vector.output, outputBound(file, tolerance));
+    return;
+  }
+  const names = Object.keys(inputs).filter((name) => !masks.includes(name));
+  const traced = (...tensors: tf.Tensor[]) =>
+    shaped(call({ ...inputs, ...Object.fromEntries(names.map((name, i) => [name, tensors[i]!])) }), vector.output);
+  const { value, grads } = run(() => tf.valueAndGrads(traced)(names.map((name) => inputs[name]!), toTensor(cotangent)));
+  await assertClose('output', value, vector.output, outputBound(file, tolerance));
+  const bound = gradientBound(file, tolerance, gradients);
+  for (const [i, name] of names.entries()) await assertClose(`${name} gradient`, grads[i]!, gradients[name]!, bound);
+}
+
+function outputBound(file: string, { forward }: Tolerance): ClosenessBound {
+  return file.includes('Hostile') ? { largest: hostileBounds(file).forward } : { relative: forward };
+}
+
+function gradientBound(file: string, { gradient }: Tolerance, gradients: Record<string, ShapedValues>): ClosenessBound {
+  if (file.includes('Hostile')) return { largest: hostileBounds(file).gradient };
+  const largestRms = Math.max(...Object.values(gradients).map(({ data }) => rms(data)));
+  return { relative: gradient, rmsFloor: gradientFloor * largestRms };
+}
+
+function hostileBounds(file: string): Tolerance {
+  return file === 'mssaHostile' ? hostileLogitTolerance : hostileTolerance;
+}
+
+function toTensor({ data, shape }: ShapedValues): tf.Tensor {
+  return tf.tensor(Float32Array.from(data), [...shape], 'float32');
+}
+
+/** A scalar result stands in the files as shape [1]. */
+function shaped(output: tf.Tensor, { shape }: ShapedValues): tf.Tensor {
+  return output.rank === 0 ? tf.reshape(output, [...shape]) : output;
+}

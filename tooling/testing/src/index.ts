@@ -1,0 +1,11 @@
+export { assertClose, type ClosenessBound, ClosenessError, rms } from './assert-close';
+export { type ConformanceCall, runConformance } from './conformance';
+export { describeBackends, type TestBackend, testBackends, useBackend, type WasmBuild } from './describe-backends';
+export { describeForms, type TestForm } from './describe-forms';
+export { watchGpuErrors } from './error-scope-guard';
+export type { BackendName } from './host/host';
+export { expectNoLeak } from './leak-guard';
+export { numericalGradient, type NumericalGradientOptions, type PlainInputs } from './numerical-gradient';
+export { SeededRandom } from './seeded-random';
+export { hostileTolerance, type Tolerance, tolerances } from './tolerances';
+export type { ShapedValues, Values } from './values';

@@ -1,0 +1,97 @@
+import { playwright } from '@vitest/browser-playwright';
+import { defineConfig, type Plugin } from 'vitest/config';
+import { findChromium, softwareGpuEnvironment } from './scripts/chromium.mjs';
+
+const sources = 'packages/*/src/**';
+const chromium = findChromium();
+const gpu = softwareGpuEnvironment();
+const backends = process.env.MIXFOLD_TEST_BACKENDS ?? (gpu || process.env.CI ? 'cpu,wasm,webgpu' : 'cpu,wasm');
+if (!backends.includes('webgpu')) console.warn('vitest: webgpu is not tested in Node: no driver found (npm run setup installs one)');
+if (!chromium && !process.env.CI) console.warn('vitest: nothing is tested in a browser: no Chromium found (npm run setup installs one)');
+
+// Workers inherit these: the linker reads LD_LIBRARY_PATH when a process starts.
+Object.assign(process.env, gpu);
+
+/** Makes pages cross-origin isolated, so that tfjs-wasm runs its threaded build there. */
+const isolatePages: Plugin = {
+  name: 'isolate-pages',
+  configureServer(server) {
+    server.middlewares.use((_request, response, next) => {
+      response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
+      response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
+      response.setHeader('Cross-Origin-Resource-Policy', 'same-origin');
+      next();
+    });
+  },
+};
+
+const node = {
+  extends: true as const,
+  test: {
+    name: 'node',
+    environment: 'node' as const,
+    env: { MIXFOLD_TEST_BACKENDS: backends },
+    include: [`${sources}/*.test.ts`, 'apps/*/src/**/*.test.ts', 'tooling/*/src/**/*.test.ts', 'scripts/**/*.test.ts'],
+    exclude: ['**/*.core.test.ts', '**/node_modules/**'],
+  },
+};
+
+/** tfjs-core and one backend, no other part of tfjs: its set-up file fails if any tfjs gradient is registered. */
+const coreOnly = {
+  extends: true as const,
+  test: {
+    name: 'core-only',
+    environment: 'node' as const,
+    env: { MIXFOLD_TEST_BACKENDS: 'cpu' },
+    include: [`${sources}/*.core.test.ts`],
+    setupFiles: ['tooling/testing/src/no-tfjs-gradients.ts'],
+  },
+};
+
+const browser = {
+  extends: true as const,
+  plugins: [isolatePages],
+  optimizeDeps: {
+    include: [
+      '@tensorflow/tfjs-core',
+      '@tensorflow/tfjs-layers',
+      '@tensorflow/tfjs-backend-wasm',
+      '@tensorflow/tfjs-backend-webgpu',
+      'fast-check',
+    ],
+  },
+  test: {
+    name: 'browser',
+    include: [`${sources}/*.backend.test.ts`, 'tooling/*/src/**/*.backend.test.ts'],
+    browser: {
+      enabled: true,
+      headless: true,
+      screenshotFailures: false,
+      instances: [{ browser: 'chromium' as const }],
+      provider: playwright({
+        launchOptions: {
+          ...(chromium ? { executablePath: chromium } : {}),
+          args: [
+            '--no-sandbox',
+            '--headless=new',
+            '--enable-unsafe-webgpu',
+            '--use-webgpu-adapter=swiftshader',
+            '--enable-unsafe-swiftshader',
+            '--ignore-gpu-blocklist',
+          ],
+        },
+      }),
+    },
+  },
+};
+
+export default defineConfig({
+  test: {
+    // One process per file: a WASM trap or a lost device ends with its file. Two at a time, for kernels and drivers have threads.
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    projects: chromium || process.env.CI ? [node, coreOnly, browser] : [node, coreOnly],
+  },
+});
