@@ -1,28 +1,24 @@
 import { playwright } from '@vitest/browser-playwright';
-import { defineConfig, type Plugin } from 'vitest/config';
+import { defineConfig } from 'vitest/config';
 import { findChromium, softwareGpuEnvironment } from './scripts/chromium.mjs';
 
 const sources = 'packages/*/src/**';
 const chromium = findChromium();
 const gpu = softwareGpuEnvironment();
 const backends = process.env.MIXFOLD_TEST_BACKENDS ?? (gpu || process.env.CI ? 'cpu,wasm,webgpu' : 'cpu,wasm');
-if (!backends.includes('webgpu')) console.warn('vitest: webgpu is not tested in Node: no driver found (npm run setup installs one)');
-if (!chromium && !process.env.CI) console.warn('vitest: nothing is tested in a browser: no Chromium found (npm run setup installs one)');
+if (!backends.includes('webgpu'))
+  console.warn('vitest: webgpu is not tested in Node: no driver found (npm run setup installs one)');
+if (!chromium && !process.env.CI)
+  console.warn('vitest: nothing is tested in a browser: no Chromium found (npm run setup installs one)');
 
 // Workers inherit these: the linker reads LD_LIBRARY_PATH when a process starts.
 Object.assign(process.env, gpu);
 
-/** Makes pages cross-origin isolated, so that tfjs-wasm runs its threaded build there. */
-const isolatePages: Plugin = {
-  name: 'isolate-pages',
-  configureServer(server) {
-    server.middlewares.use((_request, response, next) => {
-      response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
-      response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
-      response.setHeader('Cross-Origin-Resource-Policy', 'same-origin');
-      next();
-    });
-  },
+/** These make a page cross-origin isolated, so that tfjs-wasm runs its threaded build there. */
+const isolation = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+  'Cross-Origin-Resource-Policy': 'same-origin',
 };
 
 const node = {
@@ -31,7 +27,7 @@ const node = {
     name: 'node',
     environment: 'node' as const,
     env: { MIXFOLD_TEST_BACKENDS: backends },
-    include: [`${sources}/*.test.ts`, 'apps/*/src/**/*.test.ts', 'tooling/*/src/**/*.test.ts', 'scripts/**/*.test.ts'],
+    include: [`${sources}/*.test.ts`, 'apps/*/src/**/*.test.ts', 'tooling/*/src/**/*.test.ts', 'scripts/*.test.mjs'],
     exclude: ['**/*.core.test.ts', '**/node_modules/**'],
   },
 };
@@ -50,7 +46,7 @@ const coreOnly = {
 
 const browser = {
   extends: true as const,
-  plugins: [isolatePages],
+  server: { headers: isolation },
   optimizeDeps: {
     include: [
       '@tensorflow/tfjs-core',

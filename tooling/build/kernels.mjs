@@ -17,7 +17,17 @@ const builds = { simd128: ['simd'], relaxed: ['simd', 'relaxed-simd'] };
  * tfjs's own memory declares a maximum; an import may not declare a smaller one. 65536 pages are all of wasm32.
  * The runtime is a stub and memory is imported and not exported: a kernel owns nothing but its code.
  */
-const flags = ['--runtime', 'stub', '--importMemory', '--noExportMemory', '--maximumMemory', '65536', '--noAssert', '-O3', '--converge'];
+const flags = [
+  '--runtime',
+  'stub',
+  '--importMemory',
+  '--noExportMemory',
+  '--maximumMemory',
+  '65536',
+  '--noAssert',
+  '-O3',
+  '--converge',
+];
 
 /**
  * Compiles every `assembly/<name>.kernel.ts` of a package into `src/generated/<name>.ts`, which exports
@@ -108,5 +118,7 @@ function camelCase(name) {
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const { compiled, fresh } = await buildKernels(process.cwd());
-  console.log(`kernels: ${compiled.length ? `compiled ${compiled.join(', ')}` : 'nothing to compile'}${fresh.length ? `; up to date: ${fresh.join(', ')}` : ''}`);
+  console.log(
+    `kernels: ${compiled.length ? `compiled ${compiled.join(', ')}` : 'nothing to compile'}${fresh.length ? `; up to date: ${fresh.join(', ')}` : ''}`,
+  );
 }

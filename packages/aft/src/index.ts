@@ -6,6 +6,12 @@ export {
   aftSimpleCausalOperator,
   aftSimpleOperator,
 } from './aft-simple/aft-simple';
-export { type AftStreamed, type AftStreamingOptions, aftSimplePrefill, aftSimpleState, aftSimpleStep } from './aft-simple/streaming';
+export {
+  type AftStreamed,
+  type AftStreamingOptions,
+  aftSimplePrefill,
+  aftSimpleState,
+  aftSimpleStep,
+} from './aft-simple/streaming';
 export type { QueryActivation } from './query-activation';
 export { type AftState, disposeState, exportState, importState, type StateData } from './state';

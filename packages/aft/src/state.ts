@@ -1,5 +1,5 @@
-import { type Tensor, tensor } from '@tensorflow/tfjs-core';
 import { bindShapes, OptionError } from '@mixfold/tensor-ops';
+import { type Tensor, tensor } from '@tensorflow/tfjs-core';
 
 /** What the streaming form of an operator remembers between calls. */
 export interface AftState<Name extends string = string> {
@@ -63,7 +63,8 @@ export function importState(data: StateData): AftState {
   if (typeof data !== 'object' || data === null) throw wrong('data is not an object');
   const contract = Object.hasOwn(contracts, data.operator) ? contracts[data.operator]! : undefined;
   if (contract === undefined) throw wrong(`unknown operator '${data.operator}'`);
-  if (!Number.isSafeInteger(data.position) || data.position < 0) throw wrong(`position must be an integer, 0 or above, got ${data.position}`);
+  if (!Number.isSafeInteger(data.position) || data.position < 0)
+    throw wrong(`position must be an integer, 0 or above, got ${data.position}`);
   for (const [name, axes] of Object.entries(contract)) {
     const part = data.tensors?.[name];
     if (!Array.isArray(part?.shape) || !Array.isArray(part.data)) throw wrong(`tensors.${name} must be {shape, data}`);

@@ -10,7 +10,12 @@ interface Shaped {
 /** Sizes by axis word. */
 export type AxisSizes = Record<string, number>;
 
-function shapeTable(functionName: string, problem: string, bound: readonly ArgumentAxes[], values: Record<string, Shaped>): never {
+function shapeTable(
+  functionName: string,
+  problem: string,
+  bound: readonly ArgumentAxes[],
+  values: Record<string, Shaped>,
+): never {
   const present = bound.filter((argument) => values[argument.name] !== undefined);
   const rows = present.map((argument) => [
     argument.name,
@@ -43,7 +48,10 @@ export function bindContract(functionName: string, contract: readonly ArgumentAx
         sizes[word] = size;
         owner[word] = name;
       } else if (sizes[word] !== size) {
-        const where = owner[word] === name ? `${sizes[word]} and ${size} in ${name}` : `${sizes[word]} in ${owner[word]} but ${size} in ${name}`;
+        const where =
+          owner[word] === name
+            ? `${sizes[word]} and ${size} in ${name}`
+            : `${sizes[word]} in ${owner[word]} but ${size} in ${name}`;
         shapeTable(functionName, `axis '${word}' is ${where}`, contract, values);
       }
     }

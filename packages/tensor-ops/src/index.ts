@@ -5,4 +5,24 @@ export { DTypeError, OptionError, ShapeError } from './errors';
 export { defineOperator } from './operator/define-operator';
 export { implementationOf, withImplementation } from './operator/implementation';
 export { type ImplementationForm, registry } from './operator/registry';
-export type { AnyOperator, Attributes, ComposeCall, FusedKernel, Implementation, KernelCall, Operator, OperatorSpec } from './operator/types';
+export type {
+  AnyOperator,
+  Attributes,
+  ComposeCall,
+  FusedKernel,
+  Implementation,
+  KernelCall,
+  Operator,
+  OperatorSpec,
+} from './operator/types';
+export {
+  defineWasmModule,
+  setWasmBuild,
+  tensorPointer,
+  type WasmBackend,
+  type WasmBuild,
+  type WasmExports,
+  type WasmModule,
+  wasmBuild,
+  withScratch,
+} from './wasm/index';

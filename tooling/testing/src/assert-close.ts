@@ -50,7 +50,11 @@ export async function assertClose(name: string, actual: Values, expected: Values
   );
 }
 
-function measure(error: Float64Array, expected: ArrayLike<number>, bound: ClosenessBound): [ratio: number, limit: number, rule: string] {
+function measure(
+  error: Float64Array,
+  expected: ArrayLike<number>,
+  bound: ClosenessBound,
+): [ratio: number, limit: number, rule: string] {
   const { relative, largest, absolute = absoluteRms, rmsFloor = 0 } = bound;
   if ((relative === undefined) === (largest === undefined)) {
     throw new RangeError('assertClose: bound must have one of relative and largest');

@@ -5,7 +5,7 @@ import { assertClose, type ClosenessBound, rms } from './assert-close';
 import type { TestBackend } from './describe-backends';
 import type { TestForm } from './describe-forms';
 import { gradientFloor, hostileLogitTolerance, hostileTolerance, type Tolerance } from './tolerances';
-import type { ShapedValues } from './values';
+import { type ShapedValues, tensorOf } from './values';
 
 interface ConformanceCase {
   readonly name: string;
@@ -60,16 +60,29 @@ async function checkCase(
   run: <T>(fn: () => T) => T,
   tolerance: Tolerance,
 ): Promise<void> {
-  const inputs = Object.fromEntries(Object.entries(vector.inputs).map(([name, values]) => [name, toTensor(values)]));
+  const inputs = Object.fromEntries(Object.entries(vector.inputs).map(([name, values]) => [name, tensorOf(values)]));
   const { cotangent, gradients } = vector;
   if (!cotangent || !gradients) {
-    await assertClose('output', shaped(run(() => call(inputs)), vector.output), vector.output, outputBound(file, tolerance));
+    await assertClose(
+      'output',
+      shaped(
+        run(() => call(inputs)),
+        vector.output,
+      ),
+      vector.output,
+      outputBound(file, tolerance),
+    );
     return;
   }
   const names = Object.keys(inputs).filter((name) => !masks.includes(name));
   const traced = (...tensors: tf.Tensor[]) =>
     shaped(call({ ...inputs, ...Object.fromEntries(names.map((name, i) => [name, tensors[i]!])) }), vector.output);
-  const { value, grads } = run(() => tf.valueAndGrads(traced)(names.map((name) => inputs[name]!), toTensor(cotangent)));
+  const { value, grads } = run(() =>
+    tf.valueAndGrads(traced)(
+      names.map((name) => inputs[name]!),
+      tensorOf(cotangent),
+    ),
+  );
   await assertClose('output', value, vector.output, outputBound(file, tolerance));
   const bound = gradientBound(file, tolerance, gradients);
   for (const [i, name] of names.entries()) await assertClose(`${name} gradient`, grads[i]!, gradients[name]!, bound);
@@ -87,10 +100,6 @@ function gradientBound(file: string, { gradient }: Tolerance, gradients: Record<
 
 function hostileBounds(file: string): Tolerance {
   return file === 'mssaHostile' ? hostileLogitTolerance : hostileTolerance;
-}
-
-function toTensor({ data, shape }: ShapedValues): tf.Tensor {
-  return tf.tensor(Float32Array.from(data), [...shape], 'float32');
 }
 
 /** A scalar result stands in the files as shape [1]. */

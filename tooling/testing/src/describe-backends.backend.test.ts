@@ -1,12 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
-import { assertClose, describeBackends, expectNoLeak, SeededRandom } from './index';
+import { assertClose, describeBackends, expectNoLeak, SeededRandom, tensorOf } from './index';
 
 describeBackends('a tfjs product', (backend) => {
   test('runs on the backend', async () => {
     const random = new SeededRandom(1);
     const [a, b] = [random.normals([7, 5]), random.normals([5, 3])];
-    const product = tf.matMul(tf.tensor(a.data, [7, 5], 'float32'), tf.tensor(b.data, [5, 3], 'float32'));
+    const product = tf.matMul(tensorOf(a), tensorOf(b));
     const expected = Float64Array.from({ length: 21 }, (_, i) => {
       let sum = 0;
       for (let k = 0; k < 5; k++) sum += a.data[Math.floor(i / 3) * 5 + k]! * b.data[k * 3 + (i % 3)]!;

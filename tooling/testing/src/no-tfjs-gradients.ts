@@ -6,7 +6,8 @@ const common = ['Add', 'BatchMatMul', 'Cumsum', 'Exp', 'Multiply', 'Reshape', 'S
 
 function assertNoTfjsGradients(): void {
   const found = common.filter((kernelName) => getGradient(kernelName));
-  if (found.length > 0) throw new Error(`core-only: tfjs gradients are registered (${found.join(', ')}): something imports more than tfjs-core`);
+  if (found.length > 0)
+    throw new Error(`core-only: tfjs gradients are registered (${found.join(', ')}): something imports more than tfjs-core`);
 }
 
 beforeAll(assertNoTfjsGradients);

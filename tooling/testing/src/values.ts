@@ -1,4 +1,4 @@
-import { Tensor } from '@tensorflow/tfjs-core';
+import { Tensor, tensor } from '@tensorflow/tfjs-core';
 
 /** Row-major numbers with their shape. */
 export interface ShapedValues {
@@ -19,4 +19,9 @@ export async function readValues(values: Values): Promise<ReadValues> {
   if (values instanceof Tensor) return { data: await values.data(), shape: values.shape };
   if ('data' in values) return { data: values.data, shape: values.shape };
   return { data: values, shape: undefined };
+}
+
+/** A float32 tensor of the values. The caller disposes it; inside a guarded test the test's scope does. */
+export function tensorOf<T extends Tensor = Tensor>({ data, shape }: ShapedValues): T {
+  return tensor(Float32Array.from(data), [...shape], 'float32') as T;
 }

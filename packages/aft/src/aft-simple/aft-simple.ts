@@ -1,8 +1,9 @@
-import type { Tensor, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
 import { checkOptions, defineOperator } from '@mixfold/tensor-ops';
+import type { Tensor, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
 import { type QueryActivation, queryActivations } from '../query-activation';
 import { composedAftSimple, composedAftSimpleBackward } from './composed';
 import { composedAftSimpleCausal, composedAftSimpleCausalBackward } from './composed-causal';
+import { wasmAftSimple, wasmAftSimpleBackward, wasmAftSimpleCausal, wasmAftSimpleCausalBackward } from './wasm';
 
 /** Options that every form of AFT takes. */
 export interface AftOptions {
@@ -32,6 +33,7 @@ export const aftSimpleBackwardOperator = /* @__PURE__ */ defineOperator({
   attributes,
   outputs: { dQuery: 'batch time dim', dKey: 'batch time dim', dValue: 'batch time dim' },
   compose: composedAftSimpleBackward,
+  kernels: { wasm: wasmAftSimpleBackward },
 });
 
 /** AFT-simple in which every target sees every source. */
@@ -44,6 +46,7 @@ export const aftSimpleOperator = /* @__PURE__ */ defineOperator({
   outputs: { output: 'batch time dim' },
   saved: { context: 'batch dim', logNormalizer: 'batch dim' },
   compose: composedAftSimple,
+  kernels: { wasm: wasmAftSimple },
   backward: aftSimpleBackwardOperator,
 });
 
@@ -64,6 +67,7 @@ export const aftSimpleCausalBackwardOperator = /* @__PURE__ */ defineOperator({
   attributes,
   outputs: { dQuery: 'batch time dim', dKey: 'batch time dim', dValue: 'batch time dim', 'dInitialState?': 'batch 3 dim' },
   compose: composedAftSimpleCausalBackward,
+  kernels: { wasm: wasmAftSimpleCausalBackward },
 });
 
 /**
@@ -79,6 +83,7 @@ export const aftSimpleCausalOperator = /* @__PURE__ */ defineOperator({
   outputs: { output: 'batch time dim', finalState: 'batch 3 dim' },
   saved: { context: 'batch time dim', logNormalizer: 'batch time dim' },
   compose: composedAftSimpleCausal,
+  kernels: { wasm: wasmAftSimpleCausal },
   backward: aftSimpleCausalBackwardOperator,
 });
 

@@ -75,7 +75,11 @@ export function composedAftSimpleCausal(
   });
 
   const last = scanned[0]!.shape[1]! - 1;
-  const [largest, numerator, denominator] = scanned.map((part) => (before ? range(part, 1, time) : part)) as [Tensor, Tensor, Tensor];
+  const [largest, numerator, denominator] = scanned.map((part) => (before ? range(part, 1, time) : part)) as [
+    Tensor,
+    Tensor,
+    Tensor,
+  ];
   const attends = greater(denominator, 0);
   const divisor = where(attends, denominator, onesLike(denominator));
   const context = div(numerator, divisor);
@@ -102,7 +106,14 @@ export function composedAftSimpleCausalBackward(
     dOutput,
     dFinalState,
     ...sources
-  }: Sources & { query: Tensor; finalState: Tensor; context: Tensor; logNormalizer: Tensor; dOutput: Tensor; dFinalState: Tensor },
+  }: Sources & {
+    query: Tensor;
+    finalState: Tensor;
+    context: Tensor;
+    logNormalizer: Tensor;
+    dOutput: Tensor;
+    dFinalState: Tensor;
+  },
   { queryActivation }: { queryActivation: QueryActivation },
 ): Record<string, Tensor> {
   const time = query.shape[1]!;

@@ -1,4 +1,19 @@
-import { add, broadcastTo, div, exp, expandDims, log, max, maximum, mul, squeeze, sub, sum, type Tensor, zerosLike } from '@tensorflow/tfjs-core';
+import {
+  add,
+  broadcastTo,
+  div,
+  exp,
+  expandDims,
+  log,
+  max,
+  maximum,
+  mul,
+  squeeze,
+  sub,
+  sum,
+  type Tensor,
+  zerosLike,
+} from '@tensorflow/tfjs-core';
 import { maskSources } from '../masked-sources';
 import { gateOf, type QueryActivation } from '../query-activation';
 

@@ -1,5 +1,16 @@
-import { clone, concat, expandDims, fill, squeeze, type Tensor, type Tensor2D, type Tensor3D, tidy, zeros } from '@tensorflow/tfjs-core';
 import { bindShapes, checkOptions } from '@mixfold/tensor-ops';
+import {
+  clone,
+  concat,
+  expandDims,
+  fill,
+  squeeze,
+  type Tensor,
+  type Tensor2D,
+  type Tensor3D,
+  tidy,
+  zeros,
+} from '@tensorflow/tfjs-core';
 import { NONE } from '../masked-sources';
 import { queryActivations } from '../query-activation';
 import { type AftState, checkState } from '../state';
@@ -90,7 +101,8 @@ function advance(
   const given = { query, key, value, keyMask: keyMask as Tensor2D | undefined, initialState };
   const { output, finalState } = aftSimpleCausalOperator.run(given, { queryActivation });
   const time = query.shape[1];
-  if (time > 0) return { output, state: { operator: 'aftSimple', position: state.position + time, tensors: { sums: finalState } } };
+  if (time > 0)
+    return { output, state: { operator: 'aftSimple', position: state.position + time, tensors: { sums: finalState } } };
   finalState.dispose();
   return { output, state: { ...state, tensors: { sums: clone(initialState) } } };
 }

@@ -54,7 +54,12 @@ export function implementationOf(
       inputs[name] = { dataId: {}, dtype: 'float32', shape: [...shape] };
     }
     const sizes = bindContract(functionName, contract, inputs);
-    const parsed = { functionName, inputs: contract, outputs: parseContract(spec.outputs), saved: parseContract(spec.saved ?? {}) };
+    const parsed = {
+      functionName,
+      inputs: contract,
+      outputs: parseContract(spec.outputs),
+      saved: parseContract(spec.saved ?? {}),
+    };
     const outputShapes = outputShapesOf(parsed, sizes, (name) => inputs[name] !== undefined, true);
     call = { inputs, attributes: { ...spec.attributes, ...attributes }, sizes, outputShapes, backend: engine().backend };
   }

@@ -12,7 +12,8 @@ const alignment = 64;
  */
 export function withScratch<T>(backend: WasmBackend, bytes: number, work: (pointer: number) => T): T {
   const block = backend.wasm._malloc(bytes + alignment - 1) >>> 0;
-  if (block === 0) throw new Error(`the WASM heap has no room for ${bytes} bytes of working memory; dispose tensors or use smaller ones`);
+  if (block === 0)
+    throw new Error(`the WASM heap has no room for ${bytes} bytes of working memory; dispose tensors or use smaller ones`);
   try {
     return work(Math.ceil(block / alignment) * alignment);
   } finally {

@@ -11,7 +11,8 @@ import { readTypescriptDeclarations } from './typescript-declarations';
  * @throws InputError if the file cannot be read, is empty or is too short for the context.
  */
 export async function readTextCorpus(path: string | undefined, context: number): Promise<TextCorpus> {
-  const { bytes, source } = path === undefined ? await readTypescriptDeclarations() : { bytes: await readText(path), source: path };
+  const { bytes, source } =
+    path === undefined ? await readTypescriptDeclarations() : { bytes: await readText(path), source: path };
   if (bytes.length === 0) throw new InputError(`--data ${source} is empty: give a file with text in it`);
   const needed = Math.max(40, (context + 1) * 20);
   if (bytes.length < needed) {

@@ -1,5 +1,17 @@
-import { aftSimple, aftSimpleOperator, aftSimplePrefill, aftSimpleState, aftSimpleStep } from '@mixfold/aft';
-import { matMul, mul, pad, reshape, sub, type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, tensor1d } from '@tensorflow/tfjs-core';
+import { type AftState, aftSimple, aftSimpleCausalOperator, aftSimplePrefill, aftSimpleState, aftSimpleStep } from '@mixfold/aft';
+import {
+  matMul,
+  mul,
+  pad,
+  reshape,
+  sub,
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+  type Tensor3D,
+  tensor1d,
+  tidy,
+} from '@tensorflow/tfjs-core';
 import type { Params } from './params';
 import { recencyKey } from './recency-key';
 import type { MixerState, RowSizes, TokenMixer } from './token-mixer';
@@ -14,7 +26,7 @@ const STEEPEST = 2;
  * Slopes start spread between 0 and 2 nats per token, so that some channels average all the past and others look at a few tokens.
  */
 export const aftSimpleMixer: TokenMixer = {
-  operators: [aftSimpleOperator],
+  operator: aftSimpleCausalOperator,
 
   init: (random, dim, outputDeviation) => ({
     query: uniformWeight(random, [dim, dim], 1 / Math.sqrt(dim)),
@@ -38,7 +50,7 @@ export const aftSimpleMixer: TokenMixer = {
   },
 
   step(params, rows, state) {
-    const multiply = (name: string) => matMul(rows, params[name] as Tensor2D);
+    const multiply = (name: string) => matMul(rows, params[name] as Tensor2D) as Tensor2D;
     const moved = movedOrigin(state, params.slope as Tensor1D, 1);
     const next = aftSimpleStep(multiply('query'), multiply('key'), multiply('value'), moved);
     return { output: project(params, next.output, rows), state: next.state };
@@ -50,9 +62,28 @@ function positionsToEnd(time: number): number[] {
   return Array.from({ length: time }, (_, step) => step - (time - 1));
 }
 
+/**
+ * The state with the origin of positions moved on by `time` tokens: its largest keys fall by `slope * time`, its sums stand relative to them.
+ * Keys in a stream stay small that way, and float32 exact, wherever in the text they are.
+ */
+function movedOrigin({ operator, position, tensors }: MixerState, slope: Tensor1D, time: number): AftState<'aftSimple'> {
+  const sums = tidy(() => {
+    const fall = reshape(mul(slope, time), [1, 1, slope.size]) as Tensor3D;
+    return sub(
+      tensors.sums!,
+      pad(fall, [
+        [0, 0],
+        [0, 2],
+        [0, 0],
+      ]),
+    );
+  });
+  return { operator: operator as 'aftSimple', position, tensors: { sums } };
+}
+
 function projections(params: Params, rows: Tensor2D, { batch, time }: RowSizes, positions: readonly number[]) {
   const shaped = (x: Tensor2D) => reshape(x, [batch, time, x.shape[1]]) as Tensor3D;
-  const multiply = (name: string) => matMul(rows, params[name] as Tensor2D);
+  const multiply = (name: string) => matMul(rows, params[name] as Tensor2D) as Tensor2D;
   return {
     query: shaped(multiply('query')),
     key: shaped(recencyKey(multiply('key'), params.slope as Tensor1D, positions)),
@@ -61,5 +92,5 @@ function projections(params: Params, rows: Tensor2D, { batch, time }: RowSizes, 
 }
 
 function project(params: Params, mixed: Tensor, rows: Tensor2D): Tensor2D {
-  return matMul(reshape(mixed, rows.shape) as Tensor2D, params.output as Tensor2D);
+  return matMul(reshape(mixed, rows.shape) as Tensor2D, params.output as Tensor2D) as Tensor2D;
 }

@@ -1,4 +1,5 @@
-import { add, customGrad, type GradSaveFunc, mul, sigmoid, square, sub, type Tensor, type Tensor2D } from '@tensorflow/tfjs-core';
+import { add, mul, sigmoid, square, sub, type Tensor, type Tensor2D } from '@tensorflow/tfjs-core';
+import { withGradient } from './with-gradient';
 
 const SCALE = 2 * Math.sqrt(2 / Math.PI);
 const CUBIC = 0.044715;
@@ -15,18 +16,16 @@ export function gelu(x: Tensor2D): Tensor2D {
   return activate(x);
 }
 
-const activate = customGrad((...args: unknown[]) => {
-  const [x, save] = args as [Tensor2D, GradSaveFunc];
+const activate = withGradient((x: Tensor2D) => {
   const gate = sigmoid(mul(x, add(mul(square(x), SCALE * CUBIC), SCALE)));
   const output = mul<Tensor2D>(x, gate);
-  save([x, gate, output]);
-  return { value: output, gradFunc: backward };
-}) as unknown as (x: Tensor2D) => Tensor2D;
+  return { value: output, saved: [x, gate, output] };
+}, backward);
 
 /** `d output / d x = gate + output (1 - gate) scale (1 + 3 cubic x^2)`. */
-function backward(dOutput: Tensor2D, saved: Tensor[]): Tensor2D {
+function backward(dOutput: Tensor2D, saved: Tensor[]): [Tensor2D] {
   const [x, gate, output] = saved as [Tensor2D, Tensor2D, Tensor2D];
   const slope = add(mul(square(x), 3 * SCALE * CUBIC), SCALE);
   const viaGate = mul(mul(output, sub(1, gate)), slope);
-  return mul(dOutput, add(gate, viaGate));
+  return [mul<Tensor2D>(dOutput, add(gate, viaGate))];
 }

@@ -1,4 +1,15 @@
-import { add, gather, matMul, ones, reshape, type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, tidy } from '@tensorflow/tfjs-core';
+import {
+  add,
+  gather,
+  matMul,
+  ones,
+  reshape,
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+  type Tensor3D,
+  tidy,
+} from '@tensorflow/tfjs-core';
 import type { Random } from '../random/random';
 import { gelu } from './gelu';
 import { type LanguageModelConfig, parseLanguageModelConfig } from './language-model-config';
@@ -45,7 +56,11 @@ export function languageModel(given: LanguageModelConfig): LanguageModel {
   };
 
   /** Runs all blocks; `mix` is the only difference between whole sequences, prefill and step. */
-  const forward = (params: Params, tokens: Tensor, mix: (layer: number, weights: Params, rows: Tensor2D) => Tensor2D): Tensor2D => {
+  const forward = (
+    params: Params,
+    tokens: Tensor,
+    mix: (layer: number, weights: Params, rows: Tensor2D) => Tensor2D,
+  ): Tensor2D => {
     let rows = embed(params, tokens);
     for (let layer = 0; layer < config.layers; layer++) {
       const block = (params.blocks as Params)[layer] as Params;
@@ -70,15 +85,19 @@ export function languageModel(given: LanguageModelConfig): LanguageModel {
     initialState: (batch) => Array.from({ length: config.layers }, () => mixer.initialState(batch, config.dim)),
     prefill: (params, tokens, before) => {
       const sizes = sizesOf(tokens);
-      const { logits, state } = streaming((mix) => forward(params, tokens, mix), (weights, rows, layer) =>
-        mixer.prefill(weights, rows, sizes, before[layer]!),
+      const { logits, state } = streaming(
+        (mix) => forward(params, tokens, mix),
+        (weights, rows, layer) => mixer.prefill(weights, rows, sizes, before[layer]!),
       );
       const shaped = reshape(logits, [sizes.batch, sizes.time, BYTE_CLASSES]) as Tensor3D;
       logits.dispose();
       return { logits: shaped, state };
     },
     step: (params, tokens, before) =>
-      streaming((mix) => forward(params, tokens, mix), (weights, rows, layer) => mixer.step(weights, rows, before[layer]!)),
+      streaming(
+        (mix) => forward(params, tokens, mix),
+        (weights, rows, layer) => mixer.step(weights, rows, before[layer]!),
+      ),
   };
 }
 

@@ -1,5 +1,6 @@
-import { add, customGrad, type GradSaveFunc, mean, mul, rsqrt, square, sub, type Tensor, type Tensor1D, type Tensor2D } from '@tensorflow/tfjs-core';
+import { add, mean, mul, rsqrt, square, sub, type Tensor, type Tensor1D, type Tensor2D } from '@tensorflow/tfjs-core';
 import { columnSum } from './column-sum';
+import { withGradient } from './with-gradient';
 
 const EPSILON = 1e-5;
 
@@ -18,14 +19,12 @@ export function layerNorm(x: Tensor2D, gain: Tensor1D): Tensor2D {
   return normalise(x, gain);
 }
 
-const normalise = customGrad((...args: unknown[]) => {
-  const [x, gain, save] = args as [Tensor2D, Tensor1D, GradSaveFunc];
+const normalise = withGradient((x: Tensor2D, gain: Tensor1D) => {
   const centred = sub(x, mean(x, 1, true));
   const inverseDeviation = rsqrt(add(mean(square(centred), 1, true), EPSILON));
   const normalised = mul<Tensor2D>(centred, inverseDeviation);
-  save([gain, inverseDeviation, normalised]);
-  return { value: mul<Tensor2D>(normalised, gain), gradFunc: backward };
-}) as unknown as (x: Tensor2D, gain: Tensor1D) => Tensor2D;
+  return { value: mul<Tensor2D>(normalised, gain), saved: [gain, inverseDeviation, normalised] };
+}, backward);
 
 function backward(dOutput: Tensor2D, saved: Tensor[]): [Tensor2D, Tensor1D] {
   const [gain, inverseDeviation, normalised] = saved as [Tensor1D, Tensor2D, Tensor2D];

@@ -1,4 +1,5 @@
-import { add, customGrad, type GradSaveFunc, matMul, outerProduct, reshape, type Tensor, type Tensor1D, type Tensor2D, tensor1d } from '@tensorflow/tfjs-core';
+import { add, clone, matMul, outerProduct, reshape, type Tensor1D, type Tensor2D, tensor1d } from '@tensorflow/tfjs-core';
+import { withGradient } from './with-gradient';
 
 /**
  * Adds a position to the key: `key + slope_c position`, a learned slope for every channel.
@@ -14,20 +15,21 @@ import { add, customGrad, type GradSaveFunc, matMul, outerProduct, reshape, type
  * @param positions - `[time]`, the position of every row of a sequence.
  */
 export function recencyKey(key: Tensor2D, slope: Tensor1D, positions: readonly number[]): Tensor2D {
-  const addPosition = customGrad((...args: unknown[]) => {
-    const [x, slopes, save] = args as [Tensor2D, Tensor1D, GradSaveFunc];
-    const time = positions.length;
-    const [rows, dim] = x.shape;
-    const bias = outerProduct(tensor1d(positions as number[]), slopes);
-    const value = reshape(add(reshape(x, [rows / time, time, dim]), bias), [rows, dim]);
-    save([]);
-    return { value, gradFunc: (dOutput: Tensor2D) => [dOutput.clone(), slopeGradient(dOutput, positions)] as Tensor[] };
-  }) as unknown as (x: Tensor2D, slopes: Tensor1D) => Tensor2D;
+  const addPosition = withGradient(
+    (x: Tensor2D, slopes: Tensor1D) => {
+      const [rows, dim] = x.shape;
+      const time = positions.length;
+      const bias = outerProduct(tensor1d([...positions]), slopes);
+      const value = reshape(add(reshape(x, [rows / time, time, dim]), bias), [rows, dim]) as Tensor2D;
+      return { value, saved: [] };
+    },
+    (dOutput) => [clone(dOutput), slopeGradient(dOutput, positions)],
+  );
   return addPosition(key, slope);
 }
 
 function slopeGradient(dOutput: Tensor2D, positions: readonly number[]): Tensor1D {
   const [rows, dim] = dOutput.shape;
   const perRow = Float32Array.from({ length: rows }, (_, row) => positions[row % positions.length]!);
-  return reshape(matMul(reshape(tensor1d(perRow), [1, rows]), dOutput), [dim]);
+  return reshape(matMul(reshape(tensor1d(perRow), [1, rows]) as Tensor2D, dOutput), [dim]) as Tensor1D;
 }

@@ -1,3 +1,4 @@
+import type { AnyOperator } from '@mixfold/tensor-ops';
 import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
 import type { Random } from '../random/random';
 import type { Params } from './params';
@@ -10,14 +11,15 @@ export interface RowSizes {
 
 /** What one layer remembers of the tokens before: tensors of a size that does not grow with their number. */
 export interface MixerState {
-  position: number;
-  tensors: Record<string, Tensor>;
+  readonly operator: string;
+  readonly position: number;
+  readonly tensors: Readonly<Record<string, Tensor>>;
 }
 
 /** The part of a block that lets tokens see earlier ones: its projections and one operator. */
 export interface TokenMixer {
-  /** Names of the operators it runs, for the report. */
-  operators: readonly unknown[];
+  /** The operator that mixes, for `implementationOf`. */
+  readonly operator: AnyOperator;
   /** New weights; `outputDeviation` scales what it adds to the residual stream. */
   init(random: Random, dim: number, outputDeviation: number): Params;
   /** Mixes whole sequences, each token seeing itself and those before. Differentiable. */

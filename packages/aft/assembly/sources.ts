@@ -1,0 +1,27 @@
+// What every AFT kernel says about its sources and sums.
+import { splat } from '../../tensor-ops/assembly/math';
+
+/** Stands for minus infinity in a maximum: `NONE - NONE` is 0. */
+export const NONE: f32 = -1e30;
+
+/** Partial sums are closed after this many steps, so that rounding grows with time / SPAN + SPAN and not with time. */
+export const SPAN: i32 = 16;
+
+/** Whether source `index` exists; a mask of 0 means that all do. */
+// @ts-ignore: decorator
+@inline
+export function exists(mask: usize, index: usize): bool {
+  return mask == 0 || load<f32>(mask + (index << 2)) != 0.0;
+}
+
+/** `numerator / denominator`, and 0 where nothing was summed. */
+// @ts-ignore: decorator
+@inline
+export function mean(numerator: v128, denominator: v128): v128 {
+  return v128.andnot(f32x4.div(numerator, denominator), f32x4.eq(denominator, splat(0.0)));
+}
+
+/** Fills `count` floats. */
+export function fillFloats(pointer: usize, count: i32, value: f32): void {
+  for (let i: i32 = 0; i < count; i++) store<f32>(pointer + (<usize>i << 2), value);
+}

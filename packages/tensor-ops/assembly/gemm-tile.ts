@@ -1,0 +1,96 @@
+import { madd } from './math';
+
+/** Rows of a register tile. 4 x 8 is 8 accumulators, 2 vectors of the right panel and 1 splat: what fits 16 registers. */
+export const TILE_ROWS: i32 = 4;
+/** Columns of a register tile. */
+export const TILE_COLUMNS: i32 = 8;
+
+/**
+ * The product of `rows` x `depth` and `depth` x `columns`, both laid out in panels (see `tile` for the strides within one), set or added to `out`.
+ *
+ * @param leftPanel - bytes from one panel of 4 rows to the next; the last panel must be readable as a whole, and so for the right factor.
+ * @param spill - 32 floats of working memory for tiles that overhang the output.
+ */
+export function multiplyPanels(
+  left: usize, leftRow: usize, leftStep: usize, leftPanel: usize, right: usize, rightStep: usize, rightPanel: usize,
+  rows: i32, columns: i32, depth: i32, out: usize, outRow: usize, accumulate: bool, spill: usize,
+): void {
+  for (let j = 0; j < columns; j += TILE_COLUMNS) {
+    const tileColumns = min(columns - j, TILE_COLUMNS);
+    let panel = left;
+    let target = out + (<usize>j << 2);
+    for (let i = 0; i < rows; i += TILE_ROWS) {
+      const tileRows = min(rows - i, TILE_ROWS);
+      if (tileRows == TILE_ROWS && tileColumns == TILE_COLUMNS) {
+        tile(panel, leftRow, leftStep, right, rightStep, depth, target, outRow, accumulate);
+      } else {
+        tile(panel, leftRow, leftStep, right, rightStep, depth, spill, TILE_COLUMNS * 4, false);
+        unspill(spill, target, outRow, tileRows, tileColumns, accumulate);
+      }
+      panel += leftPanel;
+      target += outRow * TILE_ROWS;
+    }
+    right += rightPanel;
+  }
+}
+
+function unspill(spill: usize, out: usize, outRow: usize, rows: i32, columns: i32, accumulate: bool): void {
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < columns; j++) {
+      const x = load<f32>(spill + ((i * TILE_COLUMNS + j) << 2));
+      const at = out + (<usize>j << 2);
+      store<f32>(at, accumulate ? x + load<f32>(at) : x);
+    }
+    out += outRow;
+  }
+}
+
+/**
+ * out[4, 8] = left[4, depth] right[depth, 8] (or += if `accumulate`): the sum over `depth` in order from 0, then added once.
+ *
+ * Element (i, p) of the left factor lies at `left + i * leftRow + p * leftStep`, row p of the right one, 8 contiguous columns,
+ * at `right + p * rightStep`, row i of the output at `out + i * outRow`; strides in bytes. Packed panels have strides 4, 16 and 32.
+ */
+export function tile(
+  left: usize, leftRow: usize, leftStep: usize, right: usize, rightStep: usize, depth: i32, out: usize, outRow: usize, accumulate: bool,
+): void {
+  let c00 = f32x4.splat(0), c01 = f32x4.splat(0);
+  let c10 = f32x4.splat(0), c11 = f32x4.splat(0);
+  let c20 = f32x4.splat(0), c21 = f32x4.splat(0);
+  let c30 = f32x4.splat(0), c31 = f32x4.splat(0);
+  const left2 = leftRow * 2;
+  const left3 = leftRow * 3;
+  for (let p = 0; p < depth; p++) {
+    const b0 = v128.load(right);
+    const b1 = v128.load(right, 16);
+    let a = v128.load32_splat(left);
+    c00 = madd(a, b0, c00);
+    c01 = madd(a, b1, c01);
+    a = v128.load32_splat(left + leftRow);
+    c10 = madd(a, b0, c10);
+    c11 = madd(a, b1, c11);
+    a = v128.load32_splat(left + left2);
+    c20 = madd(a, b0, c20);
+    c21 = madd(a, b1, c21);
+    a = v128.load32_splat(left + left3);
+    c30 = madd(a, b0, c30);
+    c31 = madd(a, b1, c31);
+    left += leftStep;
+    right += rightStep;
+  }
+  storeRow(out, c00, c01, accumulate);
+  storeRow(out + outRow, c10, c11, accumulate);
+  storeRow(out + outRow * 2, c20, c21, accumulate);
+  storeRow(out + outRow * 3, c30, c31, accumulate);
+}
+
+// @ts-ignore: decorator
+@inline
+function storeRow(out: usize, x0: v128, x1: v128, accumulate: bool): void {
+  if (accumulate) {
+    x0 = f32x4.add(x0, v128.load(out));
+    x1 = f32x4.add(x1, v128.load(out, 16));
+  }
+  v128.store(out, x0);
+  v128.store(out, x1, 16);
+}

@@ -1,0 +1,2 @@
+export { initBackend } from './devices/init-node-backend';
+export * from './index';
