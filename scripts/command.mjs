@@ -1,6 +1,6 @@
 // How the scripts run other programs: without a shell, without a terminal, and quiet unless something fails.
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -87,5 +87,5 @@ export async function main(body) {
 
 /** True in the file that was started, false where it is imported. */
 export function isMain(meta) {
-  return process.argv[1] !== undefined && fileURLToPath(meta.url) === process.argv[1];
+  return process.argv[1] !== undefined && fileURLToPath(meta.url) === realpathSync(process.argv[1]);
 }

@@ -25,13 +25,16 @@ const flags = [
   '--maximumMemory',
   '65536',
   '--noAssert',
-  '-O3',
+  '--optimizeLevel',
+  '3',
+  '--shrinkLevel',
+  '1',
   '--converge',
 ];
 
 /**
  * Compiles every `assembly/<name>.kernel.ts` of a package into `src/generated/<name>.ts`, which exports
- * `<camelName>Binaries = { simd128, relaxed }`, base64 both. Other files of `assembly` are there to be imported.
+ * `<camelName>Binaries = { simd128, relaxed }`, hexadecimal both, which compresses better than base64. Other files of `assembly` are there to be imported.
  * A module whose sources are those of its last compilation is left alone, and an output without a source is removed.
  *
  * @param {string} packageFolder
@@ -59,7 +62,7 @@ export async function buildKernels(packageFolder) {
     for (const [build, features] of Object.entries(builds)) {
       const binary = await compile(source, features);
       checkKernelModule(`${name} (${build})`, binary);
-      entries.push(`  ${build}: '${Buffer.from(binary).toString('base64')}',\n`);
+      entries.push(`  ${build}: '${Buffer.from(binary).toString('hex')}',\n`);
     }
     // Renamed into place, so that two builds at once never show a reader half a file.
     const draft = `${output}.${process.pid}`;

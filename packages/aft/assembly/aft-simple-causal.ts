@@ -3,7 +3,7 @@
 import { loadLanes, madd, maximum, splat, storeLanes } from '../../tensor-ops/assembly/math';
 import { gateExponential, gateOf, gateSlope, NO_GATE } from './gate';
 import { expLanes, logLanes } from './lanes';
-import { exists, fillFloats, mean, NONE, SPAN } from './sources';
+import { exists, fillNone, mean, NONE, SPAN } from './sources';
 
 /** Floats of working memory that `causalForward` and `causalBackward` need. */
 export function causalScratchFloats(dim: i32): i32 {
@@ -89,10 +89,10 @@ export function causalForward(
     if (initialState != 0) {
       memory.copy(state, initialState + <usize>b * 3 * rowBytes, 3 * rowBytes);
     } else {
-      fillFloats(state, dim, NONE);
-      fillFloats(state + rowBytes, 2 * dim, 0.0);
+      fillNone(state, rowBytes);
+      memory.fill(state + rowBytes, 0, 2 * rowBytes);
     }
-    fillFloats(scratch, 2 * dim, 0.0);
+    memory.fill(scratch, 0, 2 * rowBytes);
     for (let t: i32 = 0; t < time; t++) {
       const row = (first + t) * rowBytes;
       if (exists(mask, first + t)) {

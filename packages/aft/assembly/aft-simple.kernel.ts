@@ -3,7 +3,7 @@
 import { loadLanes, madd, maximum, splat, storeLanes } from '../../tensor-ops/assembly/math';
 import { gateExponential, gateOf, gateSlope, NO_GATE } from './gate';
 import { expLanes, logLanes } from './lanes';
-import { exists, fillFloats, mean, NONE, SPAN } from './sources';
+import { exists, fillNone, mean, NONE, SPAN } from './sources';
 
 export { causalForward, causalBackward, causalScratchFloats } from './aft-simple-causal';
 
@@ -85,8 +85,8 @@ export function forward(
   const partialDenominator = partialNumerator + rowBytes;
   for (let b: i32 = 0; b < batch; b++) {
     const first = <usize>b * <usize>time;
-    fillFloats(largest, dim, NONE);
-    fillFloats(numerator, 4 * dim, 0.0);
+    fillNone(largest, rowBytes);
+    memory.fill(numerator, 0, 4 * rowBytes);
     for (let t: i32 = 0; t < time; t++) {
       if (!exists(mask, first + t)) continue;
       const row = (first + t) * rowBytes;
@@ -184,7 +184,7 @@ export function backward(
     const first = <usize>b * <usize>time;
     const mixed = context + <usize>b * rowBytes;
     const normalizer = logNormalizer + <usize>b * rowBytes;
-    fillFloats(received, 2 * dim, 0.0);
+    memory.fill(received, 0, 2 * rowBytes);
     for (let t: i32 = 0; t < time; t++) {
       const row = (first + t) * rowBytes;
       for (let i: usize = 0; i < body; i += 16) {

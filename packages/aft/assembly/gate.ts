@@ -1,5 +1,5 @@
 // The query gate of every AFT operator. Activation codes are places in `queryActivations` of src/query-activation.ts.
-import { maximum, splat } from '../../tensor-ops/assembly/math';
+import { maximum, minimum, splat } from '../../tensor-ops/assembly/math';
 import { expLanes, tanhCall } from './lanes';
 
 export const NO_GATE: i32 = 0;
@@ -7,35 +7,29 @@ const LINEAR: i32 = 1;
 const SIGMOID: i32 = 2;
 const TANH: i32 = 3;
 
-/** What gate and slope of a sigmoid share: e^-|query|, at most 1. Nothing for the others. */
+/** What gate and slope of a sigmoid share: e^-query, at most e^87 so that the slope stays finite. Nothing for the others. */
 // @ts-ignore: decorator
 @inline
 export function gateExponential(query: v128, activation: i32, n: i32): v128 {
-  return activation == SIGMOID ? expLanes(f32x4.neg(f32x4.abs(query)), n) : query;
+  return activation == SIGMOID ? expLanes(minimum(f32x4.neg(query), splat(87.0)), n) : query;
 }
 
 /** The gate; relu is what remains, so NaN passes through every one. */
 // @ts-ignore: decorator
 @inline
 export function gateOf(query: v128, exponential: v128, activation: i32): v128 {
-  if (activation == SIGMOID) {
-    const share = f32x4.div(splat(1.0), f32x4.add(splat(1.0), exponential));
-    return v128.bitselect(f32x4.mul(exponential, share), share, f32x4.lt(query, splat(0.0)));
-  }
+  if (activation == SIGMOID) return f32x4.div(splat(1.0), f32x4.add(splat(1.0), exponential));
   if (activation == TANH) return tanhCall(query);
   if (activation == LINEAR) return query;
   return maximum(query, splat(0.0));
 }
 
-/** The derivative of the gate. The sigmoid's is a product of small numbers, not a difference, so it keeps its digits. */
+/** The derivative of the gate. The sigmoid's is a product, not the difference 1 - gate, so it keeps its digits. */
 // @ts-ignore: decorator
 @inline
 export function gateSlope(query: v128, exponential: v128, gate: v128, activation: i32): v128 {
   const one = splat(1.0);
-  if (activation == SIGMOID) {
-    const share = f32x4.div(one, f32x4.add(one, exponential));
-    return f32x4.mul(exponential, f32x4.mul(share, share));
-  }
+  if (activation == SIGMOID) return f32x4.mul(f32x4.mul(exponential, gate), gate);
   if (activation == TANH) return f32x4.mul(f32x4.sub(one, gate), f32x4.add(one, gate));
   if (activation == LINEAR) return one;
   return v128.and(one, f32x4.gt(query, splat(0.0)));

@@ -21,7 +21,7 @@ export function mean(numerator: v128, denominator: v128): v128 {
   return v128.andnot(f32x4.div(numerator, denominator), f32x4.eq(denominator, splat(0.0)));
 }
 
-/** Fills `count` floats. */
-export function fillFloats(pointer: usize, count: i32, value: f32): void {
-  for (let i: i32 = 0; i < count; i++) store<f32>(pointer + (<usize>i << 2), value);
+/** Fills a row of a state with the key of no source. */
+export function fillNone(row: usize, rowBytes: usize): void {
+  for (let i: usize = 0; i < rowBytes; i += 4) store<f32>(row + i, NONE);
 }

@@ -41,6 +41,11 @@ export function gemm(
   const outRow = <usize>columns << 2;
   const leftPanels = scratch + (SPILL << 2);
   const rightPanels = leftPanels + (<usize>roundUp(min(rows, ROWS), TILE_ROWS) * min(depth, DEPTH) << 2);
+  if (depth == 0) {
+    memory.fill(out, 0, outRow * rows);
+    if (bias || activation) finish(out, outRow, rows, columns, bias, activation, slope, slopes);
+    return;
+  }
   const packsRight = rightTransposed || rows > DIRECT_RIGHT_ROWS;
 
   for (let j = 0; j < columns; j += COLUMNS) {

@@ -1,7 +1,7 @@
+import { setWasmBuild } from '@mixfold/tensor-ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe } from 'vitest';
 import { host } from '#host';
-import { setWasmBuild } from '../../../packages/tensor-ops/src/wasm';
 import { watchGpuErrors } from './error-scope-guard';
 import type { BackendName } from './host/host';
 import { openTestScope } from './leak-guard';

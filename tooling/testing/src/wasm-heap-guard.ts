@@ -19,6 +19,8 @@ export function watchWasmHeap(backend: unknown): void {
   if (counters.has(wasm)) return;
   const counter = { blocks: 0 };
   counters.set(wasm, counter);
+  // The loader's own _malloc and _free put the module's in their place when first called.
+  wasm._free(wasm._malloc(8));
   const malloc = wasm._malloc;
   const free = wasm._free;
   wasm._malloc = (bytes) => {

@@ -1,7 +1,7 @@
 import { testBackends } from '@mixfold/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { BackendReport } from './backend-report';
-import { type NodeProject, nodeProject, type ScriptResult } from './test-node-project';
+import { type FakePackage, type NodeProject, nodeProject, type ScriptResult } from './test-node-project';
 
 const cpu = '@tensorflow/tfjs-backend-cpu';
 const wasm = '@tensorflow/tfjs-backend-wasm';
@@ -12,7 +12,9 @@ let project: NodeProject | undefined;
 afterEach(() => project?.remove());
 
 /** A tfjs-node package as far as `initBackend` looks at it: it registers and starts `tensorflow` on import. */
-const fakeTfjsNode = ({ gpuPackage, usingGpu }: { gpuPackage: boolean; usingGpu: boolean }) => `
+const fakeTfjsNode = ({ gpuPackage, usingGpu }: { gpuPackage: boolean; usingGpu: boolean }): FakePackage => ({
+  addon: true,
+  main: `
   const tf = require('@tensorflow/tfjs-core');
   const util = require('util');
   util.isNullOrUndefined(0);
@@ -20,7 +22,8 @@ const fakeTfjsNode = ({ gpuPackage, usingGpu }: { gpuPackage: boolean; usingGpu:
     constructor() { super(); this.isGPUPackage = ${gpuPackage}; this.isUsingGpuDevice = ${usingGpu}; }
   }
   tf.registerBackend('tensorflow', () => new NodeJSKernelBackend(), 3);
-  tf.setBackend('tensorflow');`;
+  tf.setBackend('tensorflow');`,
+});
 
 /** Calls `initBackend`, computes 2 * 3 on a real backend, prints the report. */
 const script = (options: string, { before = '', compute = true } = {}) => `
@@ -89,7 +92,10 @@ describe('initBackend in Node', () => {
   });
 
   it('names what failed in a package that cannot be loaded', async () => {
-    project = await nodeProject([cpu], { [wasm]: `require('not-there');`, webgpu: `throw new Error('no libvulkan\\nmore');` });
+    project = await nodeProject([cpu], {
+      [wasm]: { main: `require('not-there');` },
+      webgpu: { main: `throw new Error('no libvulkan\\nmore');` },
+    });
     const report = reportOf(project.run(script('')));
     expect(reasons(report)).toMatchObject({
       webgpu: "package 'webgpu' could not be loaded: no libvulkan",
@@ -180,7 +186,7 @@ describe('initBackend in Node with tfjs-node', () => {
   });
 
   it('does not load tfjs-node where its addon was never built', async () => {
-    project = await nodeProject([wasm, plain]);
+    project = await nodeProject([wasm], { [plain]: { main: `throw new Error('this loads all of tfjs');` } });
     const report = reportOf(project.run(script('')));
     expect(report.backend).toBe('wasm');
     expect(reasons(report)['tfjs-node']).toMatch(/installed without its native addon.*npm rebuild @tensorflow\/tfjs-node$/);

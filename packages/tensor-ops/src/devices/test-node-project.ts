@@ -13,6 +13,12 @@ export interface ScriptResult {
   status: number | null;
 }
 
+/** A package that cannot be installed here: its main file, and whether it has a native addon (an empty file). */
+export interface FakePackage {
+  main: string;
+  addon?: boolean;
+}
+
 /** A user's project in a temporary folder: its own `node_modules`, and `mixfold.mjs`, the Node entry of this package. */
 export interface NodeProject {
   /** Runs an ES module in a process of its own; one that does not end by itself is killed, and its status is null. */
@@ -27,21 +33,21 @@ const entry = fileURLToPath(new URL('../node.ts', import.meta.url));
  * Makes a project in which exactly these packages are installed beside tfjs-core.
  *
  * @param installed - Packages of this workspace, linked.
- * @param fakes - Source of the main file of packages that cannot be installed here; those named like tfjs-node get an addon file.
+ * @param fakes - Packages that stand in for others, by name.
  */
-export async function nodeProject(installed: string[], fakes: Record<string, string> = {}): Promise<NodeProject> {
+export async function nodeProject(installed: string[], fakes: Record<string, FakePackage> = {}): Promise<NodeProject> {
   const folder = mkdtempSync(join(realpathSync(tmpdir()), 'mixfold-devices-'));
   for (const name of ['@tensorflow/tfjs-core', ...installed]) {
     const link = join(folder, 'node_modules', name);
     mkdirSync(dirname(link), { recursive: true });
     symlinkSync(realpathSync(join(modules, name)), link, 'junction');
   }
-  for (const [name, source] of Object.entries(fakes)) {
+  for (const [name, { main, addon }] of Object.entries(fakes)) {
     const home = join(folder, 'node_modules', name);
     mkdirSync(join(home, 'lib', 'napi-v8'), { recursive: true });
     writeFileSync(join(home, 'package.json'), JSON.stringify({ name, version: '4.22.0', main: 'index.js' }));
-    writeFileSync(join(home, 'index.js'), source);
-    writeFileSync(join(home, 'lib', 'napi-v8', 'tfjs_binding.node'), '');
+    writeFileSync(join(home, 'index.js'), main);
+    if (addon) writeFileSync(join(home, 'lib', 'napi-v8', 'tfjs_binding.node'), '');
   }
   await build({
     entry: { mixfold: entry },
@@ -58,7 +64,8 @@ export async function nodeProject(installed: string[], fakes: Record<string, str
       writeFileSync(join(folder, 'script.mjs'), script);
       const child = spawnSync(process.execPath, ['script.mjs'], {
         cwd: folder,
-        env: { ...process.env, ...env },
+        // pnpm's shims set NODE_PATH to every package of the workspace.
+        env: { ...process.env, NODE_PATH: undefined, ...env },
         encoding: 'utf8',
         timeout: 60_000,
       });

@@ -17,7 +17,7 @@ export interface WasmModule<Name extends string = string> {
 /**
  * Declares a kernel module from the binaries that `tooling/build/kernels.mjs` generates. Nothing is decoded until it is used.
  *
- * @param binaries - base64 of each build. Both import `env.memory` and own no data.
+ * @param binaries - each build in hexadecimal. Both import `env.memory` and own no data.
  * @example
  * const gemm = defineWasmModule<'gemm' | 'gemmScratchBytes'>(gemmBinaries);
  * gemm.exports(backend).gemm(a, b, out, rows, columns, depth);
@@ -37,8 +37,8 @@ export function defineWasmModule<Name extends string = string>(binaries: Readonl
   };
 }
 
-function instantiate<Name extends string>(base64: string, memory: WebAssembly.Memory): WasmExports<Name> {
-  const binary = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+function instantiate<Name extends string>(hex: string, memory: WebAssembly.Memory): WasmExports<Name> {
+  const binary = Uint8Array.from({ length: hex.length / 2 }, (_, i) => Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16));
   if (isShared(memory)) declareSharedMemory(binary);
   const instance = new WebAssembly.Instance(new WebAssembly.Module(binary), { env: { memory } });
   return instance.exports as WasmExports<Name>;

@@ -1,0 +1,94 @@
+import {
+  findBackendFactory,
+  getKernel,
+  type KernelConfig,
+  type KernelFunc,
+  registerKernel,
+  unregisterKernel,
+} from '@tensorflow/tfjs-core';
+import { checkOptions } from '../check-options';
+import { type Registry, registry } from '../operator/registry';
+import { type WasmBuild, wasmBuild } from '../wasm/index';
+import { batchMatMul } from './batch-mat-mul';
+import { fusedMatMul } from './fused-mat-mul';
+import { unsortedSegmentSum } from './unsorted-segment-sum';
+
+/** What `enableWasmKernels` did. */
+export interface WasmReport {
+  /** tfjs kernels that ours stand in for. */
+  readonly replaced: readonly string[];
+  /** Kernels that tfjs's WASM backend lacks. */
+  readonly added: readonly string[];
+  /** The build that runs now; `setWasmBuild` changes it. */
+  readonly build: WasmBuild;
+  /** Threads of our kernels. */
+  readonly threads: number;
+  /**
+   * Puts tfjs's own kernels back. A weight that was written in place, or multiplied by tfjs before that, may then give stale products: XNNPACK
+   * keeps a packed copy of the right operand of each untransposed product until the tensor is disposed, and never looks at it again.
+   */
+  restore(): void;
+}
+
+declare module '../operator/registry' {
+  interface Registry {
+    /** What restores tfjs's kernels, while ours are enabled. */
+    wasmKernels?: Pick<WasmReport, 'replaced' | 'added' | 'restore'> | undefined;
+  }
+}
+
+const kernels: Readonly<Record<string, KernelFunc>> = {
+  BatchMatMul: batchMatMul,
+  _FusedMatMul: fusedMatMul,
+  UnsortedSegmentSum: unsortedSegmentSum,
+};
+
+/**
+ * Gives tfjs's WASM backend the kernels that training needs: fast products of transposed and batched matrices (tfjs's own take 13 to 18 times as
+ * long as its plain ones), and the gradient of `tf.gather`, which it lacks. Works on tfjs's heap without a copy, in both its builds
+ * (single-threaded and threaded), and for every model of the page; other backends are not touched.
+ *
+ * Enabled twice it changes nothing. Our products read a weight's present values: tfjs's own keep a packed copy per weight, and would not see
+ * one updated in place.
+ *
+ * @param options.threads - threads of our kernels: 1, or `'auto'`, which is 1 for now.
+ * @throws OptionError for another number of threads.
+ * @throws Error if the 'wasm' backend is not registered.
+ * @example
+ * import '@tensorflow/tfjs-backend-wasm';
+ * await tf.setBackend('wasm');
+ * const report = await enableWasmKernels();
+ */
+export async function enableWasmKernels(options?: { threads?: 'auto' | number }): Promise<WasmReport> {
+  checkOptions('enableWasmKernels', options, { threads: ['auto', 1] });
+  if (!findBackendFactory('wasm') || !getKernel('BatchMatMul', 'wasm')) {
+    throw new Error("enableWasmKernels: the 'wasm' backend is not registered; import '@tensorflow/tfjs-backend-wasm' first");
+  }
+  const enabled = (registry().wasmKernels ??= install());
+  return { ...enabled, build: wasmBuild(), threads: 1 };
+}
+
+function install(): NonNullable<Registry['wasmKernels']> {
+  const stock = new Map<string, KernelConfig | undefined>();
+  for (const [kernelName, kernelFunc] of Object.entries(kernels)) {
+    const own: KernelConfig | undefined = getKernel(kernelName, 'wasm');
+    stock.set(kernelName, own);
+    // Registering over a kernel warns. The stock kernel's set-up stays, so that it can work again if the backend starts after this.
+    if (own) unregisterKernel(kernelName, 'wasm');
+    registerKernel({ ...own, kernelName, backendName: 'wasm', kernelFunc });
+  }
+  const names = [...stock.keys()];
+  const enabled = {
+    replaced: names.filter((name) => stock.get(name)),
+    added: names.filter((name) => !stock.get(name)),
+    restore() {
+      if (registry().wasmKernels !== enabled) return;
+      registry().wasmKernels = undefined;
+      for (const [kernelName, own] of stock) {
+        unregisterKernel(kernelName, 'wasm');
+        if (own) registerKernel(own);
+      }
+    },
+  };
+  return enabled;
+}

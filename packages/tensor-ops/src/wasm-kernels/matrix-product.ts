@@ -1,0 +1,136 @@
+import { broadcast_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { DTypeError, ShapeError } from '../errors';
+import { gemmBinaries } from '../generated/gemm';
+import { defineWasmModule, tensorPointer, type WasmBackend, withScratch } from '../wasm/index';
+
+/** The numbers that `assembly/gemm-epilogue.ts` gives the activations. */
+export const activationCodes = { linear: 0, relu: 1, relu6: 2, prelu: 3, leakyrelu: 4, sigmoid: 5, elu: 6 } as const;
+
+export type FusableActivation = keyof typeof activationCodes;
+
+/** What is done to each element of the product while its block is still in the cache. */
+export interface Epilogue {
+  /** One float per column of the product. */
+  readonly bias?: TensorInfo | undefined;
+  readonly activation?: FusableActivation | undefined;
+  /** Of `leakyrelu`. */
+  readonly slope?: number | undefined;
+  /** One float per column, of `prelu`. */
+  readonly slopes?: TensorInfo | undefined;
+}
+
+const module = /* @__PURE__ */ defineWasmModule<'gemm' | 'gemmScratchBytes'>(gemmBinaries);
+
+/**
+ * The product of two stacks of matrices on tfjs's heap, without a copy of either.
+ *
+ * @param a - `[..., rows, depth]`, or `[..., depth, rows]` if `transposeA`; float32.
+ * @param b - `[..., depth, columns]`, or `[..., columns, depth]` if `transposeB`; float32. The leading axes broadcast as NumPy's do.
+ * @returns `[..., rows, columns]`; zeros (before the epilogue) where `depth` is 0.
+ * @throws ShapeError if a rank is below 2, the inner axes differ or the leading ones do not broadcast; DTypeError if not float32.
+ */
+export function matrixProduct(
+  backend: WasmBackend,
+  a: TensorInfo,
+  b: TensorInfo,
+  transposeA: boolean,
+  transposeB: boolean,
+  { bias, activation = 'linear', slope = 0, slopes }: Epilogue = {},
+): TensorInfo {
+  const left = matrices('a', a, transposeA);
+  const right = matrices('b', b, transposeB);
+  if (left.columns !== right.rows) {
+    throw new ShapeError(
+      `matMul: the inner axes differ, ${left.columns} in a and ${right.rows} in b\n` +
+        `  a [${a.shape.join(', ')}]${transposeA ? ', transposed' : ''}\n  b [${b.shape.join(', ')}]${transposeB ? ', transposed' : ''}`,
+    );
+  }
+  const batch = broadcastBatch(a, b, left.batch, right.batch);
+  const columns = right.columns;
+  const depth = left.columns;
+  let rows = left.rows;
+  let steps = pairs(batch, left, right);
+  if (!transposeA && steps.length > 1 && steps.every(([, offset]) => offset === 0) && left.count === steps.length) {
+    // One right matrix for a whole stack: the stack is one tall matrix.
+    rows *= steps.length;
+    steps = [[0, 0]];
+  }
+  const { gemm, gemmScratchBytes } = module.exports(backend);
+  const outShape = [...batch, left.rows, right.columns];
+  if (util.sizeFromShape(outShape) === 0) return backend.makeOutput(outShape, 'float32');
+  return withScratch(backend, gemmScratchBytes(rows, columns, depth), (scratch) => {
+    const out = backend.makeOutput(outShape, 'float32');
+    let target = tensorPointer(backend, out);
+    const [aPointer, bPointer] = [tensorPointer(backend, a), tensorPointer(backend, b)];
+    const biasPointer = bias ? tensorPointer(backend, bias) : 0;
+    const slopesPointer = slopes ? tensorPointer(backend, slopes) : 0;
+    for (const [aOffset, bOffset] of steps) {
+      gemm(
+        aPointer + 4 * aOffset,
+        Number(transposeA),
+        bPointer + 4 * bOffset,
+        Number(transposeB),
+        target,
+        rows,
+        columns,
+        depth,
+        biasPointer,
+        activationCodes[activation],
+        slope,
+        slopesPointer,
+        scratch,
+      );
+      target += 4 * rows * columns;
+    }
+    return out;
+  });
+}
+
+interface Matrices {
+  readonly batch: number[];
+  readonly count: number;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+function matrices(name: string, { shape, dtype }: TensorInfo, transposed: boolean): Matrices {
+  if (dtype !== 'float32')
+    throw new DTypeError(`matMul: ${name} must be float32 on the wasm backend, is ${dtype}; cast it first`);
+  if (shape.length < 2) throw new ShapeError(`matMul: ${name} must have 2 axes or more, has shape [${shape.join(', ')}]`);
+  const batch = shape.slice(0, -2);
+  const [rows, columns] = transposed ? [shape.at(-1)!, shape.at(-2)!] : [shape.at(-2)!, shape.at(-1)!];
+  return { batch, count: util.sizeFromShape(batch), rows, columns };
+}
+
+function broadcastBatch(a: TensorInfo, b: TensorInfo, left: number[], right: number[]): number[] {
+  try {
+    return broadcast_util.assertAndGetBroadcastShape(left, right);
+  } catch {
+    throw new ShapeError(
+      `matMul: the leading axes [${left.join(', ')}] of a and [${right.join(', ')}] of b do not broadcast\n` +
+        `  a [${a.shape.join(', ')}]\n  b [${b.shape.join(', ')}]`,
+    );
+  }
+}
+
+/** For each matrix of the output, where its factors begin, in elements. */
+function pairs(batch: number[], left: Matrices, right: Matrices): [number, number][] {
+  const aIndex = matrixIndices(batch, left.batch);
+  const bIndex = matrixIndices(batch, right.batch);
+  return aIndex.map((index, i) => [index * left.rows * left.columns, bIndex[i]! * right.rows * right.columns]);
+}
+
+/** Which matrix of a stack of shape `own` stands at each place of the broadcast stack `batch`, in row-major order. */
+function matrixIndices(batch: number[], own: number[]): number[] {
+  let indices = [0];
+  let stride = 1;
+  // From the last axis to the first: every place so far, repeated for each coordinate of the axis before.
+  for (let axis = 1; axis <= batch.length; axis++) {
+    const size = own[own.length - axis] ?? 1;
+    const step = size === 1 ? 0 : stride;
+    const inner = indices;
+    indices = Array.from({ length: batch.at(-axis)! }, (_, i) => inner.map((index) => index + i * step)).flat();
+    stride *= size;
+  }
+  return indices;
+}
