@@ -13,8 +13,9 @@ const below = {
   train: ['aft', 'subspace-attention', 'positional-shift', 'mixed-product', 'tensor-ops'],
 };
 
+// Statements start a line: the same words inside a message do not count.
 const importPattern =
-  /\b(?:import|export)\b(\s+type\b)?[^'"`;()]*?\bfrom\s*['"]([^'"]+)['"]|\bimport\s*['"]([^'"]+)['"]|\bimport\s*\(\s*['"]([^'"]+)['"]/g;
+  /^\s*(?:import|export)\b(\s+type\b)?[^'"`;()]*?\bfrom\s*['"]([^'"]+)['"]|^\s*import\s*['"]([^'"]+)['"]|\bimport\s*\(\s*['"]([^'"]+)['"]/gm;
 
 /**
  * Import specifiers of a source, comments left out.

@@ -6,7 +6,7 @@ const aft = (file, source) => faultsOf('aft', file, source, ['@mixfold/tensor-op
 describe('the import check', () => {
   test('reads every kind of import and no comment', () => {
     const source = `import a from 'a';\nimport type { B } from "b";\nexport {\n  c,\n  d,\n} from './c';\nimport 'side';
-      const x = await import('e');\n// import no from 'comment';\n/** @example import { no } from 'documentation'; */\nconst text = 'from here';`;
+      const x = await import('e');\n// import no from 'comment';\n/** @example import { no } from 'documentation'; */\nconst text = "first; import 'something'";`;
     expect(importsOf(source)).toEqual([
       { path: 'a', kind: 'static' },
       { path: 'b', kind: 'type' },
@@ -18,11 +18,11 @@ describe('the import check', () => {
 
   test('lets imports point down', () => {
     expect(
-      aft('src/a.ts', "import { defineOperator } from '@mixfold/tensor-ops'; import * as tf from '@tensorflow/tfjs-core';"),
+      aft('src/a.ts', "import { defineOperator } from '@mixfold/tensor-ops';\nimport * as tf from '@tensorflow/tfjs-core';"),
     ).toEqual([]);
     expect(aft('src/x/a.ts', "import { y } from '../y';")).toEqual([]);
     expect(aft('assembly/a.kernel.ts', "import { exp } from '../../tensor-ops/assembly/math';")).toEqual([]);
-    expect(aft('src/a.test.ts', "import { test } from 'vitest'; import { r } from './reference';")).toEqual([]);
+    expect(aft('src/a.test.ts', "import { test } from 'vitest';\nimport { r } from './reference';")).toEqual([]);
     expect(faultsOf('train', 'src/a.ts', "import '@mixfold/aft';", ['@mixfold/aft'])).toEqual([]);
   });
 

@@ -1,6 +1,6 @@
 // Where Chromium and its software GPU driver are on this machine. Used by the set-up and by vitest.config.ts.
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 
 const commands = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome'];
@@ -49,7 +49,9 @@ export function softwareGpuEnvironment() {
   const folders = [...(chromium ? [dirname(realpathSync(chromium))] : []), '/usr/lib/chromium', '/opt/google/chrome'];
   const folder = folders.find((candidate) => existsSync(join(candidate, 'vk_swiftshader_icd.json')));
   if (folder === undefined) return undefined;
-  const driver = { VK_ICD_FILENAMES: join(folder, 'vk_swiftshader_icd.json') };
+  // SwiftShader complains on every start if there is no folder for a display's sockets, which it does not use.
+  const display = process.env.XDG_RUNTIME_DIR ? {} : { XDG_RUNTIME_DIR: tmpdir() };
+  const driver = { ...display, VK_ICD_FILENAMES: join(folder, 'vk_swiftshader_icd.json') };
   if (hasVulkanLoader()) return driver;
   // Chromium ships the loader too, but Dawn asks the dynamic linker for it, which reads this at process start.
   return { ...driver, LD_LIBRARY_PATH: [folder, process.env.LD_LIBRARY_PATH].filter(Boolean).join(':') };

@@ -19,7 +19,8 @@ export class ScriptError extends Error {}
  */
 export function run([program, ...args], { cwd = root, env = {}, show = false } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const colours = process.stdout.isTTY ? {} : { NO_COLOR: '1', FORCE_COLOR: undefined };
+    const child = spawn(program, args, { cwd, env: { ...process.env, ...colours, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     for (const [stream, target] of [
       [child.stdout, process.stdout],

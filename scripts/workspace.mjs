@@ -6,7 +6,7 @@ import { setup } from './setup.mjs';
 export const tasks = {
   kernels: () => undefined,
   types: () => installed('typescript', '-p', 'tsconfig.json'),
-  lint: () => installed('@biomejs/biome', 'ci', '--error-on-warnings', '.'),
+  lint: () => installed('@biomejs/biome', 'check', '--error-on-warnings', '--colors=off', '--max-diagnostics=50', '.'),
   format: () => installed('@biomejs/biome', 'check', '--write', '.'),
   unit: (args) => installed('vitest', 'run', ...args),
 };

@@ -19,6 +19,7 @@ export namespace Activation {
 export function finish(
   out: usize, outRow: usize, rows: i32, columns: i32, bias: usize, activation: i32, slope: f32, slopes: usize,
 ): void {
+  if (!bias && activation == Activation.LINEAR) return;
   for (let i = 0; i < rows; i++) {
     for (let j = 0; j < columns; j += 4) {
       const count = columns - j;

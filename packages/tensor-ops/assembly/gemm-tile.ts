@@ -4,29 +4,30 @@ import { madd } from './math';
 export const TILE_ROWS: i32 = 4;
 /** Columns of a register tile. */
 export const TILE_COLUMNS: i32 = 8;
+/** Floats of a tile: the working memory of `multiplyPanels`. */
+export const TILE_SIZE: i32 = TILE_ROWS * TILE_COLUMNS;
 
 /**
- * The product of `rows` x `depth` and `depth` x `columns`, both laid out in panels (see `tile` for the strides within one), set or added to `out`.
+ * Sets `out`, or adds to it if `accumulate`, the product of `rows` x `depth` and `depth` x `columns`, both packed (`gemm-pack.ts`).
  *
- * @param leftPanel - bytes from one panel of 4 rows to the next; the last panel must be readable as a whole, and so for the right factor.
- * @param spill - 32 floats of working memory for tiles that overhang the output.
+ * Each element is the sum over `depth` in order from 0, added to what was there once.
+ *
+ * @param outRow - bytes between rows of the output. @param spill - `TILE_SIZE` floats, for tiles that overhang the output.
  */
 export function multiplyPanels(
-  left: usize, leftRow: usize, leftStep: usize, leftPanel: usize, right: usize, rightStep: usize, rightPanel: usize,
-  rows: i32, columns: i32, depth: i32, out: usize, outRow: usize, accumulate: bool, spill: usize,
+  left: usize, right: usize, rows: i32, columns: i32, depth: i32, out: usize, outRow: usize, accumulate: bool, spill: usize,
 ): void {
+  const leftPanel = (<usize>depth * TILE_ROWS) << 2;
+  const rightPanel = (<usize>depth * TILE_COLUMNS) << 2;
   for (let j = 0; j < columns; j += TILE_COLUMNS) {
     const tileColumns = min(columns - j, TILE_COLUMNS);
     let panel = left;
     let target = out + (<usize>j << 2);
     for (let i = 0; i < rows; i += TILE_ROWS) {
       const tileRows = min(rows - i, TILE_ROWS);
-      if (tileRows == TILE_ROWS && tileColumns == TILE_COLUMNS) {
-        tile(panel, leftRow, leftStep, right, rightStep, depth, target, outRow, accumulate);
-      } else {
-        tile(panel, leftRow, leftStep, right, rightStep, depth, spill, TILE_COLUMNS * 4, false);
-        unspill(spill, target, outRow, tileRows, tileColumns, accumulate);
-      }
+      const fits = tileRows == TILE_ROWS && tileColumns == TILE_COLUMNS;
+      tile(panel, right, depth, fits ? target : spill, fits ? outRow : TILE_COLUMNS * 4, fits && accumulate);
+      if (!fits) unspill(spill, target, outRow, tileRows, tileColumns, accumulate);
       panel += leftPanel;
       target += outRow * TILE_ROWS;
     }
@@ -34,49 +35,31 @@ export function multiplyPanels(
   }
 }
 
-function unspill(spill: usize, out: usize, outRow: usize, rows: i32, columns: i32, accumulate: bool): void {
-  for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < columns; j++) {
-      const x = load<f32>(spill + ((i * TILE_COLUMNS + j) << 2));
-      const at = out + (<usize>j << 2);
-      store<f32>(at, accumulate ? x + load<f32>(at) : x);
-    }
-    out += outRow;
-  }
-}
-
-/**
- * out[4, 8] = left[4, depth] right[depth, 8] (or += if `accumulate`): the sum over `depth` in order from 0, then added once.
- *
- * Element (i, p) of the left factor lies at `left + i * leftRow + p * leftStep`, row p of the right one, 8 contiguous columns,
- * at `right + p * rightStep`, row i of the output at `out + i * outRow`; strides in bytes. Packed panels have strides 4, 16 and 32.
- */
-export function tile(
-  left: usize, leftRow: usize, leftStep: usize, right: usize, rightStep: usize, depth: i32, out: usize, outRow: usize, accumulate: bool,
-): void {
+/** out[4, 8] = (out +) left right, for a panel of each. Not unrolled: V8 then loads ahead, and spills accumulators. */
+// @ts-ignore: decorator
+@inline
+function tile(left: usize, right: usize, depth: i32, out: usize, outRow: usize, accumulate: bool): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0);
   let c10 = f32x4.splat(0), c11 = f32x4.splat(0);
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0);
   let c30 = f32x4.splat(0), c31 = f32x4.splat(0);
-  const left2 = leftRow * 2;
-  const left3 = leftRow * 3;
   for (let p = 0; p < depth; p++) {
     const b0 = v128.load(right);
     const b1 = v128.load(right, 16);
     let a = v128.load32_splat(left);
     c00 = madd(a, b0, c00);
     c01 = madd(a, b1, c01);
-    a = v128.load32_splat(left + leftRow);
+    a = v128.load32_splat(left, 4);
     c10 = madd(a, b0, c10);
     c11 = madd(a, b1, c11);
-    a = v128.load32_splat(left + left2);
+    a = v128.load32_splat(left, 8);
     c20 = madd(a, b0, c20);
     c21 = madd(a, b1, c21);
-    a = v128.load32_splat(left + left3);
+    a = v128.load32_splat(left, 12);
     c30 = madd(a, b0, c30);
     c31 = madd(a, b1, c31);
-    left += leftStep;
-    right += rightStep;
+    left += TILE_ROWS * 4;
+    right += TILE_COLUMNS * 4;
   }
   storeRow(out, c00, c01, accumulate);
   storeRow(out + outRow, c10, c11, accumulate);
@@ -93,4 +76,15 @@ function storeRow(out: usize, x0: v128, x1: v128, accumulate: bool): void {
   }
   v128.store(out, x0);
   v128.store(out, x1, 16);
+}
+
+function unspill(spill: usize, out: usize, outRow: usize, rows: i32, columns: i32, accumulate: bool): void {
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < columns; j++) {
+      const x = load<f32>(spill + ((i * TILE_COLUMNS + j) << 2));
+      const at = out + (<usize>j << 2);
+      store<f32>(at, accumulate ? x + load<f32>(at) : x);
+    }
+    out += outRow;
+  }
 }

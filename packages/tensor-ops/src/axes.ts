@@ -18,12 +18,16 @@ export type AxisContract = Readonly<Record<string, string>>;
 type OptionalName<Key> = Key extends `${infer Name}?` ? Name : never;
 type RequiredName<Key> = Key extends `${string}?` ? never : Key;
 
+type Flat<Type> = { [Key in keyof Type]: Type[Key] };
+
 /** The tensors that an axis contract asks for, by name. */
-export type TensorsOf<Contract extends AxisContract> = {
-  [Key in keyof Contract as RequiredName<Key>]: TensorOf<Contract[Key]>;
-} & {
-  [Key in keyof Contract as OptionalName<Key>]?: TensorOf<Contract[Key]> | undefined;
-};
+export type TensorsOf<Contract extends AxisContract> = Flat<
+  {
+    [Key in keyof Contract as RequiredName<Key>]: TensorOf<Contract[Key]>;
+  } & {
+    [Key in keyof Contract as OptionalName<Key>]?: TensorOf<Contract[Key]> | undefined;
+  }
+>;
 
 /** One argument of a contract, its axis string split into words. */
 export interface ArgumentAxes {

@@ -1,6 +1,8 @@
 export type { AxisContract, TensorOf, TensorsOf } from './axes';
 export { type AxisSizes, bindShapes } from './bind-shapes';
 export { checkOptions, type OptionRule } from './check-options';
+export type { BackendName, BackendReport, InitBackendOptions } from './devices/backend-report';
+export { initBackend } from './devices/init-backend';
 export { DTypeError, OptionError, ShapeError } from './errors';
 export { defineOperator } from './operator/define-operator';
 export { implementationOf, withImplementation } from './operator/implementation';
@@ -26,3 +28,6 @@ export {
   wasmBuild,
   withScratch,
 } from './wasm/index';
+export { runProgram } from './webgpu/run-program';
+export { type WebGpuBackend, webGpuBackend } from './webgpu/web-gpu-backend';
+export type { WebGpuOutput, WebGpuProgram, WebGpuUniform } from './webgpu/web-gpu-program';

@@ -4,6 +4,7 @@ import { type QueryActivation, queryActivations } from '../query-activation';
 import { composedAftSimple, composedAftSimpleBackward } from './composed';
 import { composedAftSimpleCausal, composedAftSimpleCausalBackward } from './composed-causal';
 import { wasmAftSimple, wasmAftSimpleBackward, wasmAftSimpleCausal, wasmAftSimpleCausalBackward } from './wasm';
+import { webgpuAftSimple, webgpuAftSimpleBackward, webgpuAftSimpleCausal, webgpuAftSimpleCausalBackward } from './webgpu';
 
 /** Options that every form of AFT takes. */
 export interface AftOptions {
@@ -33,7 +34,7 @@ export const aftSimpleBackwardOperator = /* @__PURE__ */ defineOperator({
   attributes,
   outputs: { dQuery: 'batch time dim', dKey: 'batch time dim', dValue: 'batch time dim' },
   compose: composedAftSimpleBackward,
-  kernels: { wasm: wasmAftSimpleBackward },
+  kernels: { wasm: wasmAftSimpleBackward, webgpu: webgpuAftSimpleBackward },
 });
 
 /** AFT-simple in which every target sees every source. */
@@ -46,7 +47,7 @@ export const aftSimpleOperator = /* @__PURE__ */ defineOperator({
   outputs: { output: 'batch time dim' },
   saved: { context: 'batch dim', logNormalizer: 'batch dim' },
   compose: composedAftSimple,
-  kernels: { wasm: wasmAftSimple },
+  kernels: { wasm: wasmAftSimple, webgpu: webgpuAftSimple },
   backward: aftSimpleBackwardOperator,
 });
 
@@ -67,7 +68,7 @@ export const aftSimpleCausalBackwardOperator = /* @__PURE__ */ defineOperator({
   attributes,
   outputs: { dQuery: 'batch time dim', dKey: 'batch time dim', dValue: 'batch time dim', 'dInitialState?': 'batch 3 dim' },
   compose: composedAftSimpleCausalBackward,
-  kernels: { wasm: wasmAftSimpleCausalBackward },
+  kernels: { wasm: wasmAftSimpleCausalBackward, webgpu: webgpuAftSimpleCausalBackward },
 });
 
 /**
@@ -83,7 +84,7 @@ export const aftSimpleCausalOperator = /* @__PURE__ */ defineOperator({
   outputs: { output: 'batch time dim', finalState: 'batch 3 dim' },
   saved: { context: 'batch time dim', logNormalizer: 'batch time dim' },
   compose: composedAftSimpleCausal,
-  kernels: { wasm: wasmAftSimpleCausal },
+  kernels: { wasm: wasmAftSimpleCausal, webgpu: webgpuAftSimpleCausal },
   backward: aftSimpleCausalBackwardOperator,
 });
 

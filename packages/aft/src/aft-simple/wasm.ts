@@ -1,5 +1,12 @@
+import {
+  defineWasmModule,
+  type FusedKernel,
+  type KernelCall,
+  tensorPointer,
+  type WasmBackend,
+  withScratch,
+} from '@mixfold/tensor-ops';
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { defineWasmModule, type FusedKernel, type KernelCall, tensorPointer, type WasmBackend, withScratch } from '@mixfold/tensor-ops';
 import { aftSimpleBinaries } from '../generated/aft-simple';
 import { type QueryActivation, queryActivations } from '../query-activation';
 
@@ -13,7 +20,11 @@ type Entry = 'forward' | 'backward' | 'causalForward' | 'causalBackward';
  * A kernel whose arguments are the addresses of `tensors` in order (0 for an absent one), the scratch, the sizes and the activation.
  * Every exported function of assembly/aft-simple.kernel.ts has that form.
  */
-function simpleKernel(entry: Entry, scratchSize: 'scratchFloats' | 'causalScratchFloats', tensors: readonly string[]): FusedKernel {
+function simpleKernel(
+  entry: Entry,
+  scratchSize: 'scratchFloats' | 'causalScratchFloats',
+  tensors: readonly string[],
+): FusedKernel {
   return {
     run({ inputs, attributes, sizes, outputShapes, backend }: KernelCall) {
       const wasm = backend as WasmBackend;

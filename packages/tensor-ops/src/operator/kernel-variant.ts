@@ -51,7 +51,7 @@ export function registerKernelVariant(operator: AnyOperator, parsed: ParsedOpera
     });
   }
   if (operator.spec.backward !== undefined && getGradient(kernelName) == null) {
-    registerBackward(kernelName, operator, operator.spec.backward, parsed, present);
+    registerBackward(kernelName, operator.spec.backward, parsed, present);
   }
   return kernelName;
 }
@@ -90,13 +90,7 @@ function runForm(
   });
 }
 
-function registerBackward(
-  kernelName: string,
-  operator: AnyOperator,
-  backward: AnyOperator,
-  parsed: ParsedOperator,
-  present: readonly string[],
-): void {
+function registerBackward(kernelName: string, backward: AnyOperator, parsed: ParsedOperator, present: readonly string[]): void {
   const needed = new Set(Object.keys(backward.spec.inputs).map((name) => name.replace(/\?$/, '')));
   const inputsToSave = present.filter((name) => needed.has(name));
   const outputs = parsed.outputs.filter(({ name, optional }) => !optional || present.includes(lowerFirst(name.slice(1))));

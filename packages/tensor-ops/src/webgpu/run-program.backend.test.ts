@@ -98,6 +98,25 @@ describeBackends(
       tf.dispose([a, b, picked]);
     });
 
+    // tfjs casts these by relabelling them, on the CPU and on the GPU.
+    it.each(['bool', 'int32'] as const)('reads a %s tensor that was cast to float32 as f32', async (dtype) => {
+      for (const size of [3, 70_000]) {
+        const bits = Array.from({ length: size }, (_, i) => i % 3);
+        const given = tf.tensor1d(bits, dtype);
+        const onGpu = tf.reverse(tf.reverse(given));
+        for (const integers of [given, onGpu]) {
+          const a = tf.cast(integers, 'float32');
+          const before = backend.tensorMap.get(a.dataId).dtype;
+          const { sum, difference } = tensors(runProgram(backend, sumAndDifference(a, a, 0.5)));
+          const expected = bits.map((bit) => 1.5 * (dtype === 'bool' ? Math.min(bit, 1) : bit));
+          expect(Array.from(await sum.data())).toEqual(expected);
+          expect(before).toBe(dtype);
+          tf.dispose([a, sum, difference]);
+        }
+        tf.dispose([given, onGpu]);
+      }
+    });
+
     it('does not mistake one constant for another, and compiles the same text once', async () => {
       const a = tf.tensor1d([1, 2]);
       const times = (factor: number) => ({

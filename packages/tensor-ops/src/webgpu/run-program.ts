@@ -24,9 +24,14 @@ export function runProgram<Output extends string>(
   for (const [name, info] of Object.entries(program.inputs)) inputTypes[name] = scalarType(backend, program, name, info);
   const source = programSource(program, inputTypes);
 
-  const inputs = Object.values(program.inputs);
+  const converted: TensorInfo[] = [];
+  const inputs = Object.values(program.inputs).map((info) => {
+    if (!isRelabelled(backend, info)) return info;
+    converted.push(toFloats(backend, info));
+    return converted.at(-1)!;
+  });
   for (const { dataId } of inputs) backend.uploadToGPU(dataId);
-  const resources = Object.entries(program.inputs).map(([name, info]) => bufferOf(backend, program, name, info));
+  const resources = Object.keys(program.inputs).map((name, i) => bufferOf(backend, program, name, inputs[i]!));
   const outputs = Object.entries<WebGpuOutput>(program.outputs).map(
     ([name, { shape, dtype }]) => [name, backend.makeTensorInfo(shape, dtype ?? 'float32')] as const,
   );
@@ -52,6 +57,7 @@ export function runProgram<Output extends string>(
     const bindGroup = backend.device.createBindGroup({ label: program.name, layout, entries });
     recordDispatch(backend, program.name, pipeline, bindGroup, program.workgroups);
   }
+  for (const { dataId } of converted) backend.disposeData(dataId);
   return Object.fromEntries(outputs) as Record<Output, TensorInfo>;
 }
 
@@ -59,9 +65,31 @@ const uniformTypes = { u32: 'uint32', i32: 'int32', f32: 'float32' } as const;
 
 function scalarType(backend: WebGpuBackend, program: WebGpuProgram, name: string, info: TensorInfo): WgslScalar {
   const { dtype } = backend.tensorMap.get(info.dataId);
-  if (dtype === 'float32') return 'f32';
+  if (dtype === 'float32' || isRelabelled(backend, info)) return 'f32';
   if (dtype === 'int32' || dtype === 'bool') return 'i32';
   throw programError(program, `'${name}' is a ${dtype} tensor, which a shader cannot read`);
+}
+
+/** tfjs's cast from bool or int32 to float32 changes the label alone: the buffer goes on holding integers. */
+function isRelabelled(backend: WebGpuBackend, info: TensorInfo): boolean {
+  const { dtype } = backend.tensorMap.get(info.dataId);
+  return info.dtype === 'float32' && (dtype === 'int32' || dtype === 'bool');
+}
+
+function toFloats(backend: WebGpuBackend, info: TensorInfo): TensorInfo {
+  const size = util.sizeFromShape(info.shape);
+  return runProgram(backend, {
+    name: 'IntegersToFloats',
+    inputs: { integers: { ...info, dtype: 'int32' } },
+    outputs: { floats: { shape: info.shape } },
+    uniforms: { size: { type: 'u32', value: size } },
+    workgroupSize: [64, 1, 1],
+    workgroups: [Math.min(Math.ceil(size / 64), 1024), 1, 1],
+    code: `
+      fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+        for (var i = id.x; i < uniforms.size; i += groups.x * workgroupSize.x) { floats[i] = f32(integers[i]); }
+      }`,
+  }).floats;
 }
 
 function bufferOf(backend: WebGpuBackend, program: WebGpuProgram, name: string, info: TensorInfo): GPUBufferBinding {

@@ -31,16 +31,20 @@ export function readSafetensors(bytes: Uint8Array): Safetensors {
   const entries = [...header].map(([name, entry]) => readEntry(name, entry, dataBytes));
   checkCoverage(entries, dataBytes);
   const tensors = new Map<string, SafeTensor>();
-  for (const entry of entries) tensors.set(entry.name, readTensor(entry, bytes.subarray(dataBegin + entry.begin, dataBegin + entry.end)));
+  for (const entry of entries)
+    tensors.set(entry.name, readTensor(entry, bytes.subarray(dataBegin + entry.begin, dataBegin + entry.end)));
   return { tensors, metadata };
 }
 
 function readHeader(bytes: Uint8Array): { header: Map<string, StrictJson>; dataBegin: number } {
-  if (bytes.length < LENGTH_BYTES) throw new SafetensorsError(`not a safetensors file: ${bytes.length} bytes, shorter than the length of its header`);
+  if (bytes.length < LENGTH_BYTES)
+    throw new SafetensorsError(`not a safetensors file: ${bytes.length} bytes, shorter than the length of its header`);
   const headerBytes = new DataView(bytes.buffer, bytes.byteOffset, LENGTH_BYTES).getBigUint64(0, true);
-  if (headerBytes > BigInt(MAX_HEADER_BYTES)) throw new SafetensorsError(`not a safetensors file: its header would have ${headerBytes} bytes`);
+  if (headerBytes > BigInt(MAX_HEADER_BYTES))
+    throw new SafetensorsError(`not a safetensors file: its header would have ${headerBytes} bytes`);
   const dataBegin = LENGTH_BYTES + Number(headerBytes);
-  if (dataBegin > bytes.length) throw new SafetensorsError(`truncated: the header ends at byte ${dataBegin}, the file at ${bytes.length}`);
+  if (dataBegin > bytes.length)
+    throw new SafetensorsError(`truncated: the header ends at byte ${dataBegin}, the file at ${bytes.length}`);
   let header: StrictJson;
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.subarray(LENGTH_BYTES, dataBegin));
@@ -66,7 +70,8 @@ function readEntry(name: string, entry: StrictJson, dataBytes: number): Entry {
     throw new SafetensorsError(`tensor ${JSON.stringify(name)}: ${problem}`);
   };
   if (!(entry instanceof Map)) return refuse('its entry is not an object');
-  for (const field of entry.keys()) if (!['dtype', 'shape', 'data_offsets'].includes(field)) refuse(`unknown field ${JSON.stringify(field)}`);
+  for (const field of entry.keys())
+    if (!['dtype', 'shape', 'data_offsets'].includes(field)) refuse(`unknown field ${JSON.stringify(field)}`);
   const dtype = entry.get('dtype');
   const shape = entry.get('shape');
   const offsets = entry.get('data_offsets');
@@ -77,12 +82,15 @@ function readEntry(name: string, entry: StrictJson, dataBytes: number): Entry {
   if (begin > end) return refuse(`data_offsets run backwards, from ${begin} to ${end}`);
   if (end > dataBytes) return refuse(`truncated: its data end at byte ${end} of ${dataBytes}`);
   const size = shape.reduce((product, length) => product * BigInt(length), BigInt(elementBytes[dtype]!));
-  if (size !== BigInt(end - begin)) return refuse(`shape [${shape.join(', ')}] of ${dtype} takes ${size} bytes, its data have ${end - begin}`);
+  if (size !== BigInt(end - begin))
+    return refuse(`shape [${shape.join(', ')}] of ${dtype} takes ${size} bytes, its data have ${end - begin}`);
   return { name, dtype, shape, begin, end };
 }
 
 function isCounts(value: StrictJson | undefined): value is number[] {
-  return Array.isArray(value) && value.every((count) => Number.isSafeInteger(count) && !Object.is(count, -0) && (count as number) >= 0);
+  return (
+    Array.isArray(value) && value.every((count) => Number.isSafeInteger(count) && !Object.is(count, -0) && (count as number) >= 0)
+  );
 }
 
 /** Every byte of the data belongs to exactly one tensor; an empty tensor may stand on any border. */
@@ -90,7 +98,8 @@ function checkCoverage(entries: readonly Entry[], dataBytes: number): void {
   let covered = 0;
   for (const { name, begin, end } of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
     if (begin < covered) throw new SafetensorsError(`tensor ${JSON.stringify(name)}: its data overlap another tensor's`);
-    if (begin > covered) throw new SafetensorsError(`tensor ${JSON.stringify(name)}: ${begin - covered} bytes before its data belong to no tensor`);
+    if (begin > covered)
+      throw new SafetensorsError(`tensor ${JSON.stringify(name)}: ${begin - covered} bytes before its data belong to no tensor`);
     covered = end;
   }
   if (covered !== dataBytes) throw new SafetensorsError(`${dataBytes - covered} bytes after the last tensor belong to no tensor`);
@@ -108,7 +117,8 @@ function readTensor({ name, dtype, shape }: Entry, data: Uint8Array): SafeTensor
     case 'BF16':
       return { dtype, shape, data: widenBrainHalf(new Uint16Array(copy())) };
     case 'BOOL':
-      if (data.some((value) => value > 1)) throw new SafetensorsError(`tensor ${JSON.stringify(name)}: BOOL data hold a byte above 1`);
+      if (data.some((value) => value > 1))
+        throw new SafetensorsError(`tensor ${JSON.stringify(name)}: BOOL data hold a byte above 1`);
       return { dtype, shape, data: data.slice() };
     default:
       throw new SafetensorsError(

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { open, readdir, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /**
  * Replaces a file so that at every moment, crashes and power loss included, it holds either all of the old bytes or all of the new.
@@ -27,12 +27,11 @@ export async function writeFileAtomically(path: string, bytes: Uint8Array | stri
   await syncFolder(dirname(path));
 }
 
-/** Removes what interrupted writes of the named files left in a folder. */
-export async function removeStaleTemporaries(folder: string, paths: readonly string[]): Promise<void> {
-  const names = paths.map((path) => basename(path));
+/** Removes what interrupted writes left in a folder, of the files whose names `isOurs` accepts. */
+export async function removeStaleTemporaries(folder: string, isOurs: (name: string) => boolean): Promise<void> {
   for (const entry of await readdir(folder)) {
     const match = /^(.*)\.[0-9a-f]{12}\.tmp$/.exec(entry);
-    if (match && names.some((name) => name === match[1])) await rm(join(folder, entry), { force: true });
+    if (match && isOurs(match[1]!)) await rm(join(folder, entry), { force: true });
   }
 }
 

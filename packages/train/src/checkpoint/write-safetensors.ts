@@ -12,12 +12,17 @@ const dataTypes = { F32: Float32Array, I32: Int32Array, BOOL: Uint8Array } as co
  * @param metadata - strings by name.
  * @throws SafetensorsError if a name is `__metadata__`, a dtype cannot be written, or data do not fit their shape and dtype.
  */
-export function writeSafetensors(tensors: ReadonlyMap<string, SafeTensor>, metadata: ReadonlyMap<string, string> = new Map()): Uint8Array {
+export function writeSafetensors(
+  tensors: ReadonlyMap<string, SafeTensor>,
+  metadata: ReadonlyMap<string, string> = new Map(),
+): Uint8Array {
   const ordered = [...tensors].sort(([nameA, a], [nameB, b]) => sizeOf(nameB, b) - sizeOf(nameA, a) || (nameA < nameB ? -1 : 1));
   const fields: string[] = [];
   if (metadata.size > 0) {
     const sorted = [...metadata].sort(([a], [b]) => (a < b ? -1 : 1));
-    fields.push(`"__metadata__":{${sorted.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',')}}`);
+    fields.push(
+      `"__metadata__":{${sorted.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',')}}`,
+    );
   }
   let offset = 0;
   for (const [name, { dtype, shape, data }] of ordered) {
@@ -27,7 +32,8 @@ export function writeSafetensors(tensors: ReadonlyMap<string, SafeTensor>, metad
   }
   const text = new TextEncoder().encode(`{${fields.join(',')}}`);
   const headerBytes = Math.ceil(text.length / LENGTH_BYTES) * LENGTH_BYTES;
-  if (headerBytes > MAX_HEADER_BYTES) throw new SafetensorsError(`the header would have ${headerBytes} bytes, more than ${MAX_HEADER_BYTES}`);
+  if (headerBytes > MAX_HEADER_BYTES)
+    throw new SafetensorsError(`the header would have ${headerBytes} bytes, more than ${MAX_HEADER_BYTES}`);
 
   const bytes = new Uint8Array(LENGTH_BYTES + headerBytes + offset).fill(0x20, LENGTH_BYTES, LENGTH_BYTES + headerBytes);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(headerBytes), true);
@@ -49,7 +55,8 @@ function sizeOf(name: string, { dtype, shape, data }: SafeTensor): number {
   const type = dataTypes[dtype as WritableDType];
   if (type === undefined) return refuse(`dtype ${dtype} cannot be written; F32, I32 and BOOL can`);
   if (!(data instanceof type)) refuse(`${dtype} needs a ${type.name}`);
-  if (!shape.every((length) => Number.isSafeInteger(length) && length >= 0)) refuse(`shape [${shape.join(', ')}] is not a list of counts`);
+  if (!shape.every((length) => Number.isSafeInteger(length) && length >= 0))
+    refuse(`shape [${shape.join(', ')}] is not a list of counts`);
   const size = shape.reduce((product, length) => product * length, 1);
   if (size !== data.length) refuse(`shape [${shape.join(', ')}] has ${size} elements, its data ${data.length}`);
   if (dtype === 'BOOL' && data.some((value) => value > 1)) refuse('BOOL data hold a value above 1');

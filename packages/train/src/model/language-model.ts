@@ -30,6 +30,8 @@ export type LanguageState = MixerState[];
 export interface LanguageModel extends Model<Batch> {
   readonly config: Required<LanguageModelConfig>;
   readonly mixer: TokenMixer;
+  /** Number of tokens it tells apart. */
+  readonly classes: number;
   /** The state before the first byte. */
   initialState(batch: number): LanguageState;
   /** Logits `[batch, time, 256]` of the next bytes of a text, and the state after it. The given state is not disposed. */
@@ -75,6 +77,7 @@ export function languageModel(given: LanguageModelConfig): LanguageModel {
   return {
     config,
     mixer,
+    classes: BYTE_CLASSES,
     init: (random) => initialise(config, mixer, random),
     apply: (params, { inputs }) =>
       tidy(() => {

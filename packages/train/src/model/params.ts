@@ -5,9 +5,12 @@ export interface Params {
   [name: string]: Tensor | Params;
 }
 
-/** The tensors of nested params with their paths, in the order of the object. */
+/**
+ * The tensors of nested params with their paths, ordered by name (numbers by value), whatever the order in which the object was made: moments and
+ * checkpoints rely on it.
+ */
 export function flattenParams(params: Params, prefix = ''): [path: string, tensor: Tensor][] {
-  return Object.entries(params).flatMap(([name, value]) =>
+  return entriesByName(params).flatMap(([name, value]) =>
     isTensor(value) ? [[prefix + name, value] as [string, Tensor]] : flattenParams(value, `${prefix}${name}.`),
   );
 }
@@ -16,8 +19,21 @@ export function flattenParams(params: Params, prefix = ''): [path: string, tenso
 export function rebuildParams<P extends Params>(template: P, tensors: readonly Tensor[]): P {
   let next = 0;
   const rebuild = (node: Params): Params =>
-    Object.fromEntries(Object.entries(node).map(([name, value]) => [name, isTensor(value) ? tensors[next++]! : rebuild(value)]));
+    Object.fromEntries(entriesByName(node).map(([name, value]) => [name, isTensor(value) ? tensors[next++]! : rebuild(value)]));
   return rebuild(template) as P;
+}
+
+/** Nests tensors by their paths: the inverse of `flattenParams`. */
+export function nestParams(tensors: Iterable<readonly [path: string, tensor: Tensor]>): Params {
+  const params: Params = Object.create(null);
+  for (const [path, tensor] of tensors) {
+    const names = path.split('.');
+    const last = names.pop()!;
+    let node = params;
+    for (const name of names) node = (node[name] ??= Object.create(null)) as Params;
+    node[last] = tensor;
+  }
+  return params;
 }
 
 /** Disposes every tensor of the params. */
@@ -31,3 +47,10 @@ export function countParams(params: Params): number {
 }
 
 const isTensor = (value: Tensor | Params): value is Tensor => typeof (value as Tensor).dataSync === 'function';
+
+function entriesByName(params: Params): [string, Tensor | Params][] {
+  return Object.entries(params).sort(([a], [b]) => {
+    const bothNumbers = /^\d+$/.test(a) && /^\d+$/.test(b);
+    return bothNumbers ? Number(a) - Number(b) : a < b ? -1 : 1;
+  });
+}

@@ -9,6 +9,9 @@ export function languageLoss(model: Model, params: Params, batch: TextBatch, tra
   return tidy(() => {
     const logits = model.apply(params, batch, { training });
     const rows = batch.targets.size;
-    return softmaxCrossEntropy(reshape(logits, [rows, logits.size / rows]) as Tensor2D, reshape(batch.targets, [rows]) as Tensor1D);
+    return softmaxCrossEntropy(
+      reshape(logits, [rows, logits.size / rows]) as Tensor2D,
+      reshape(batch.targets, [rows]) as Tensor1D,
+    );
   });
 }

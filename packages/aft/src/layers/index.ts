@@ -1,0 +1,2 @@
+export { AftSimple } from './aft-simple-layer';
+export type { AftLayerArgs } from './projected-layer';
