@@ -6,7 +6,7 @@ export { initBackend } from './devices/init-backend';
 export { DTypeError, OptionError, ShapeError } from './errors';
 export { defineOperator } from './operator/define-operator';
 export { implementationOf, withImplementation } from './operator/implementation';
-export { type ImplementationForm, registry } from './operator/registry';
+export type { ImplementationForm } from './operator/registry';
 export type {
   AnyOperator,
   Attributes,
@@ -28,6 +28,7 @@ export {
   wasmBuild,
   withScratch,
 } from './wasm/index';
+export { enableWasmKernels, type WasmReport } from './wasm-kernels/enable-wasm-kernels';
 export { runProgram } from './webgpu/run-program';
 export { type WebGpuBackend, webGpuBackend } from './webgpu/web-gpu-backend';
 export type { WebGpuOutput, WebGpuProgram, WebGpuUniform } from './webgpu/web-gpu-program';

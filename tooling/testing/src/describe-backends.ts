@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe } from 'vitest';
 import { host } from '#host';
 import { watchGpuErrors } from './error-scope-guard';
 import type { BackendName } from './host/host';
-import { openTestScope } from './leak-guard';
+import { type CloseTestScope, openTestScope } from './leak-guard';
 import { type Tolerance, tolerances } from './tolerances';
 import { watchWasmHeap } from './wasm-heap-guard';
 
@@ -44,16 +44,18 @@ export async function useBackend({ name, wasmBuild }: TestBackend): Promise<void
 
 /** Inside a describe block: every test runs on the backend, in a scope of its own, with the leak and error guards around it. */
 export function guardTests(backend: TestBackend): void {
-  let closeScope: () => void = () => {};
+  let closeScope: CloseTestScope = () => {};
   let closeGpuScopes: () => Promise<void> = async () => {};
   beforeAll(() => useBackend(backend));
   beforeEach(() => {
     closeScope = openTestScope();
     if (backend.name === 'webgpu') closeGpuScopes = watchGpuErrors(tf.backend());
   });
-  afterEach(async () => {
+  afterEach(async ({ task }) => {
+    // What an exception left behind is no second fault.
+    const hasFailed = task.result?.state === 'fail';
     await closeGpuScopes();
-    closeScope();
+    closeScope({ checked: !hasFailed });
   });
   if (backend.wasmBuild) afterAll(() => setWasmBuild('auto'));
 }

@@ -17,21 +17,26 @@ export interface AftOptions {
 }
 
 const attributes: { queryActivation: QueryActivation } = { queryActivation: 'sigmoid' };
+const attributeRules = { queryActivation: queryActivations };
 
-const inputs = {
-  query: 'batch time dim',
-  key: 'batch time dim',
-  value: 'batch time dim',
-  'keyMask?': 'batch time',
-} as const;
+// The contracts below are written out, not spread: a bundler keeps an unused definition whose arguments hold a spread.
 
 /** The gradient of `aftSimpleOperator`. */
 export const aftSimpleBackwardOperator = /* @__PURE__ */ defineOperator({
   name: 'AftSimpleBackward',
   publicName: 'aftSimple',
-  inputs: { ...inputs, context: 'batch dim', logNormalizer: 'batch dim', dOutput: 'batch time dim' },
+  inputs: {
+    query: 'batch time dim',
+    key: 'batch time dim',
+    value: 'batch time dim',
+    'keyMask?': 'batch time',
+    context: 'batch dim',
+    logNormalizer: 'batch dim',
+    dOutput: 'batch time dim',
+  },
   dtypes: { keyMask: 'mask' },
   attributes,
+  attributeRules,
   outputs: { dQuery: 'batch time dim', dKey: 'batch time dim', dValue: 'batch time dim' },
   compose: composedAftSimpleBackward,
   kernels: { wasm: wasmAftSimpleBackward, webgpu: webgpuAftSimpleBackward },
@@ -41,9 +46,10 @@ export const aftSimpleBackwardOperator = /* @__PURE__ */ defineOperator({
 export const aftSimpleOperator = /* @__PURE__ */ defineOperator({
   name: 'AftSimple',
   publicName: 'aftSimple',
-  inputs,
+  inputs: { query: 'batch time dim', key: 'batch time dim', value: 'batch time dim', 'keyMask?': 'batch time' },
   dtypes: { keyMask: 'mask' },
   attributes,
+  attributeRules,
   outputs: { output: 'batch time dim' },
   saved: { context: 'batch dim', logNormalizer: 'batch dim' },
   compose: composedAftSimple,
@@ -56,7 +62,10 @@ export const aftSimpleCausalBackwardOperator = /* @__PURE__ */ defineOperator({
   name: 'AftSimpleCausalBackward',
   publicName: 'aftSimple',
   inputs: {
-    ...inputs,
+    query: 'batch time dim',
+    key: 'batch time dim',
+    value: 'batch time dim',
+    'keyMask?': 'batch time',
     'initialState?': 'batch 3 dim',
     finalState: 'batch 3 dim',
     context: 'batch time dim',
@@ -66,6 +75,7 @@ export const aftSimpleCausalBackwardOperator = /* @__PURE__ */ defineOperator({
   },
   dtypes: { keyMask: 'mask' },
   attributes,
+  attributeRules,
   outputs: { dQuery: 'batch time dim', dKey: 'batch time dim', dValue: 'batch time dim', 'dInitialState?': 'batch 3 dim' },
   compose: composedAftSimpleCausalBackward,
   kernels: { wasm: wasmAftSimpleCausalBackward, webgpu: webgpuAftSimpleCausalBackward },
@@ -78,9 +88,16 @@ export const aftSimpleCausalBackwardOperator = /* @__PURE__ */ defineOperator({
 export const aftSimpleCausalOperator = /* @__PURE__ */ defineOperator({
   name: 'AftSimpleCausal',
   publicName: 'aftSimple',
-  inputs: { ...inputs, 'initialState?': 'batch 3 dim' },
+  inputs: {
+    query: 'batch time dim',
+    key: 'batch time dim',
+    value: 'batch time dim',
+    'keyMask?': 'batch time',
+    'initialState?': 'batch 3 dim',
+  },
   dtypes: { keyMask: 'mask' },
   attributes,
+  attributeRules,
   outputs: { output: 'batch time dim', finalState: 'batch 3 dim' },
   saved: { context: 'batch time dim', logNormalizer: 'batch time dim' },
   compose: composedAftSimpleCausal,

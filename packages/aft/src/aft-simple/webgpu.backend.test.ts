@@ -57,7 +57,7 @@ describeForms('the WebGPU kernels of aftSimple', { fused: ['webgpu'], only: ['we
     [
       true,
       256,
-      ['AftSimpleCausalSums', 'AftSimpleCausalCarry', 'AftSimpleCausalChunks'],
+      ['AftSimpleSums', 'AftSimpleCausalCarry', 'AftSimpleCausalChunks'],
       ['AftSimpleCausalBackwardQuery', 'AftSimpleCausalBackwardCarry', 'AftSimpleCausalBackwardSources'],
     ],
   ])('causal %s takes few dispatches at %i steps', async (causal, time, forward, backward) => {

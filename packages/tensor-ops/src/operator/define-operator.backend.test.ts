@@ -61,7 +61,7 @@ describeBackends('defineOperator', (backend) => {
 
   test('runs, typed by its axes, without what only a gradient needs', async () => {
     const made = composed(() => square.run({ x: x() }));
-    expectTypeOf(made).toEqualTypeOf<{ y: tf.Tensor1D; z: tf.Tensor2D }>();
+    expectTypeOf(made).toEqualTypeOf<{ readonly y: tf.Tensor1D; readonly z: tf.Tensor2D }>();
     expect(Object.keys(made)).toEqual(['y', 'z']);
     await assertClose('y', made.y, { shape: [2], data: [10, 20] }, { relative: 1e-6 });
     made.z.dispose();
@@ -122,8 +122,8 @@ describeBackends('defineOperator', (backend) => {
 
   test('refuses unknown inputs and attributes', () => {
     expect(() => square.run({ x: x(), y: x() } as never)).toThrow("square: unknown input 'y'");
-    expect(() => square.run({ x: x() }, { skale: 2 } as never)).toThrow("square: unknown attribute 'skale'");
-    expect(() => square.run({ x: x() }, { scale: Number.NaN })).toThrow('square: attribute scale must be finite, got NaN');
+    expect(() => square.run({ x: x() }, { skale: 2 } as never)).toThrow("square: unknown option 'skale'; the options are scale");
+    expect(() => square.run({ x: x() }, { scale: Number.NaN })).toThrow('square: option scale must be a finite number, got NaN');
   });
 
   test('tells which form runs, and why', () => {

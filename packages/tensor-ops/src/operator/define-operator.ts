@@ -1,7 +1,7 @@
 import { cast, engine, type NamedAttrMap, type NamedTensorMap, type Tensor } from '@tensorflow/tfjs-core';
 import { type AxisContract, parseContract, type TensorsOf } from '../axes';
 import { type AxisSizes, bindContract } from '../bind-shapes';
-import { show } from '../check-options';
+import { checkOptions, type OptionRule, show } from '../check-options';
 import { DTypeError, OptionError } from '../errors';
 import { registerKernelVariant, type TapedAttributes } from './kernel-variant';
 import { lowerFirst, outputShapesOf, type ParsedOperator } from './parsed-operator';
@@ -21,17 +21,10 @@ function checkTensor(functionName: string, name: string, value: unknown, dtype: 
   }
 }
 
-function mergeAttributes(functionName: string, defaults: Attributes, given: object | undefined): Attributes {
-  const merged: Record<string, Attributes[string]> = { ...defaults };
-  for (const [name, value] of Object.entries(given ?? {})) {
-    if (value === undefined) continue;
-    if (!Object.hasOwn(defaults, name)) throw new OptionError(`${functionName}: unknown attribute '${name}'`);
-    if (typeof value === 'number' && !Number.isFinite(value)) {
-      throw new OptionError(`${functionName}: attribute ${name} must be finite, got ${value}`);
-    }
-    merged[name] = value as Attributes[string];
-  }
-  return merged;
+/** Rules of the attributes: those declared, else what the default's type says. */
+function attributeRules({ attributes = {}, attributeRules: declared }: AnyOperator['spec']): Record<string, OptionRule> {
+  const byType: Record<string, OptionRule> = { boolean: 'boolean', number: 'finite', string: 'string' };
+  return Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name, declared?.[name] ?? byType[typeof value]!]));
 }
 
 /**
@@ -54,6 +47,7 @@ export function defineOperator<
     outputs: parseContract(spec.outputs),
     saved: parseContract(spec.saved ?? {}),
   };
+  const rules = attributeRules(spec as AnyOperator['spec']);
   const known = new Set(parsed.inputs.map((input) => input.name));
 
   const operator: Operator<Inputs, Options, Outputs> = {
@@ -71,7 +65,9 @@ export function defineOperator<
         inputs[name] = value;
       }
       const sizes = bindContract(parsed.functionName, parsed.inputs, inputs);
-      const merged = mergeAttributes(parsed.functionName, spec.attributes ?? {}, attributes);
+      checkOptions(parsed.functionName, attributes, rules);
+      const chosen = Object.entries(attributes ?? {}).filter(([, value]) => value !== undefined);
+      const merged: Attributes = { ...spec.attributes, ...Object.fromEntries(chosen) };
       return runOnTape(operator as AnyOperator, parsed, inputs, merged, sizes) as TensorsOf<Outputs>;
     },
   };

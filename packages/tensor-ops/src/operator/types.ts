@@ -1,6 +1,7 @@
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import type { AxisContract, TensorsOf } from '../axes';
 import type { AxisSizes } from '../bind-shapes';
+import type { OptionRule } from '../check-options';
 import type { ImplementationForm } from './registry';
 
 /** Options of an operator that are not tensors, with their defaults. */
@@ -45,6 +46,8 @@ export interface OperatorSpec<Inputs extends AxisContract, Options extends Attri
   readonly dtypes?: Readonly<Record<string, InputDType>>;
   /** Attributes and their defaults. */
   readonly attributes?: Options;
+  /** What attributes may hold, where the type of the default does not say it. */
+  readonly attributeRules?: Readonly<Partial<Record<keyof Options, OptionRule>>>;
   /** Axis string per output. `dName?` is made when the input `name` is present. */
   readonly outputs: Outputs;
   /** Further outputs which only the backward operator sees; made while a gradient tape records, else not at all. */

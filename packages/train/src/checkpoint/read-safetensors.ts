@@ -106,7 +106,8 @@ function checkCoverage(entries: readonly Entry[], dataBytes: number): void {
 }
 
 function readTensor({ name, dtype, shape }: Entry, data: Uint8Array): SafeTensor {
-  const copy = () => data.slice().buffer;
+  // Not `slice`, which copies nothing where the file came as a Buffer.
+  const copy = () => new Uint8Array(data).buffer;
   switch (dtype) {
     case 'F32':
       return { dtype, shape, data: new Float32Array(copy()) };
@@ -119,7 +120,7 @@ function readTensor({ name, dtype, shape }: Entry, data: Uint8Array): SafeTensor
     case 'BOOL':
       if (data.some((value) => value > 1))
         throw new SafetensorsError(`tensor ${JSON.stringify(name)}: BOOL data hold a byte above 1`);
-      return { dtype, shape, data: data.slice() };
+      return { dtype, shape, data: new Uint8Array(data) };
     default:
       throw new SafetensorsError(
         `tensor ${JSON.stringify(name)}: dtype ${dtype} has no counterpart in tfjs; ${(['F32', 'F16', 'BF16', 'I32', 'BOOL'] satisfies ReadableDType[]).join(', ')} have`,

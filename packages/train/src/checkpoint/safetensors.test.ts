@@ -44,7 +44,9 @@ describe('round trip', () => {
     expect(new DataView(bytes.buffer).getBigUint64(0, true) % 8n).toBe(0n);
     const moved = new Uint8Array(bytes.length + 3);
     moved.set(bytes, 3);
-    expect(readSafetensors(moved.subarray(3)).tensors.size).toBe(some.size);
+    for (const given of [moved.subarray(3), Buffer.from(moved.buffer, 3)]) {
+      expect(readSafetensors(given).tensors.get('ids')).toEqual(some.get('ids'));
+    }
   });
 
   test('half precision is widened', () => {

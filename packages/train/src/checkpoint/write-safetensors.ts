@@ -16,7 +16,8 @@ export function writeSafetensors(
   tensors: ReadonlyMap<string, SafeTensor>,
   metadata: ReadonlyMap<string, string> = new Map(),
 ): Uint8Array {
-  const ordered = [...tensors].sort(([nameA, a], [nameB, b]) => sizeOf(nameB, b) - sizeOf(nameA, a) || (nameA < nameB ? -1 : 1));
+  const sized = [...tensors].map(([name, tensor]) => ({ name, tensor, elementSize: elementSizeOf(name, tensor) }));
+  const ordered = sized.sort((a, b) => b.elementSize - a.elementSize || (a.name < b.name ? -1 : 1));
   const fields: string[] = [];
   if (metadata.size > 0) {
     const sorted = [...metadata].sort(([a], [b]) => (a < b ? -1 : 1));
@@ -25,7 +26,8 @@ export function writeSafetensors(
     );
   }
   let offset = 0;
-  for (const [name, { dtype, shape, data }] of ordered) {
+  for (const { name, tensor } of ordered) {
+    const { dtype, shape, data } = tensor;
     const end = offset + data.byteLength;
     fields.push(`${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: [offset, end] })}`);
     offset = end;
@@ -39,7 +41,7 @@ export function writeSafetensors(
   new DataView(bytes.buffer).setBigUint64(0, BigInt(headerBytes), true);
   bytes.set(text, LENGTH_BYTES);
   let place = LENGTH_BYTES + headerBytes;
-  for (const [, { data }] of ordered) {
+  for (const { data } of ordered.map(({ tensor }) => tensor)) {
     bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), place);
     place += data.byteLength;
   }
@@ -47,7 +49,7 @@ export function writeSafetensors(
 }
 
 /** Bytes of one element, after checking that the tensor can be written. */
-function sizeOf(name: string, { dtype, shape, data }: SafeTensor): number {
+function elementSizeOf(name: string, { dtype, shape, data }: SafeTensor): number {
   const refuse = (problem: string): never => {
     throw new SafetensorsError(`tensor ${JSON.stringify(name)}: ${problem}`);
   };
