@@ -23,6 +23,7 @@ describe('the import check', () => {
     expect(aft('src/x/a.ts', "import { y } from '../y';")).toEqual([]);
     expect(aft('assembly/a.kernel.ts', "import { exp } from '../../tensor-ops/assembly/math';")).toEqual([]);
     expect(aft('src/a.test.ts', "import { test } from 'vitest';\nimport { r } from './reference';")).toEqual([]);
+    expect(aft('src/x/reference.ts', "import type { ShapedValues } from '@mixfold/testing';")).toEqual([]);
     expect(faultsOf('train', 'src/a.ts', "import '@mixfold/aft';", ['@mixfold/aft'])).toEqual([]);
   });
 

@@ -10,12 +10,16 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 /** A mistake of the caller or of the machine, told in one line without a stack trace. */
 export class ScriptError extends Error {}
 
+/** Ctrl-C, or a request to end: the program that ran has been stopped, and no other should start. */
+export class Interrupted extends ScriptError {}
+
 /**
  * Runs a program and keeps what it prints.
  *
  * @param {string[]} command - program and arguments
  * @param {{cwd?: string, env?: Record<string, string | undefined>, show?: boolean}} [options] - `show` also prints while it runs
  * @returns {Promise<{code: number, output: string}>}
+ * @throws {Interrupted} after stopping the program
  */
 export function run([program, ...args], { cwd = root, env = {}, show = false } = {}) {
   return new Promise((resolve, reject) => {
@@ -32,8 +36,18 @@ export function run([program, ...args], { cwd = root, env = {}, show = false } =
         if (show) target.write(text);
       });
     }
+    let interruption;
+    const stop = (signal) => {
+      interruption = signal;
+      child.kill(signal);
+    };
+    for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, stop);
     child.on('error', (error) => reject(new ScriptError(`cannot start ${program}: ${error.message}`)));
-    child.on('close', (code, signal) => resolve({ code: code ?? 1, output: signal ? `${output}\nended by ${signal}` : output }));
+    child.on('close', (code, signal) => {
+      for (const each of ['SIGINT', 'SIGTERM']) process.off(each, stop);
+      if (interruption) reject(new Interrupted(`stopped by ${interruption}`));
+      else resolve({ code: code ?? 1, output: signal ? `${output}\nended by ${signal}` : output });
+    });
   });
 }
 

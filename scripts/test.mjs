@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkOperatorsStandAlone } from './bundle-size.mjs';
 import { checkImports } from './check-imports.mjs';
-import { installed, main, mustRun, run, ScriptError } from './command.mjs';
+import { Interrupted, installed, main, mustRun, run, ScriptError } from './command.mjs';
 import {
   buildPackages,
   checkLoads,
@@ -19,6 +19,7 @@ import { setup } from './setup.mjs';
 import { tasks } from './workspace.mjs';
 
 const tally = { passed: 0, failed: 0 };
+const failedChecks = [];
 
 await main(async ([stranger]) => {
   if (stranger !== undefined)
@@ -32,6 +33,7 @@ await main(async ([stranger]) => {
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }
+  if (failedChecks.length > 0) console.log(`failed: ${failedChecks.join('; ')}`);
   console.log(`${tally.passed} passed, ${tally.failed} failed`);
   if (tally.failed > 0) process.exitCode = 1;
 });
@@ -43,9 +45,11 @@ async function check(name, body) {
   try {
     await body();
   } catch (error) {
+    if (error instanceof Interrupted) throw error;
     failure = error instanceof ScriptError ? error.message : error.stack;
   }
   tally[failure === undefined ? 'passed' : 'failed']++;
+  if (failure !== undefined) failedChecks.push(name);
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   console.log(
     `${failure === undefined ? 'ok  ' : 'FAIL'} ${name} (${seconds} s)${failure === undefined ? '' : `\n${failure.replace(/^/gm, '     ')}`}`,
@@ -79,6 +83,7 @@ async function runVitest(resultFile) {
   const { numPassedTests, numFailedTests, numPendingTests, testResults } = JSON.parse(readFileSync(resultFile, 'utf8'));
   tally.passed += numPassedTests;
   tally.failed += numFailedTests;
+  if (code !== 0) failedChecks.push('unit and browser tests');
   const skipped = testResults.flatMap(({ assertionResults }) =>
     assertionResults.filter(({ status }) => status !== 'passed' && status !== 'failed'),
   );

@@ -10,7 +10,9 @@ export type AxisWords<Axes extends string> = Axes extends ''
 /** The tensor type with as many axes as the axis string has words. */
 export type TensorOf<Axes extends string> = string extends Axes
   ? Tensor
-  : [Scalar, Tensor1D, Tensor2D, Tensor3D, Tensor4D, Tensor5D, Tensor][AxisWords<Axes>['length'] & (0 | 1 | 2 | 3 | 4 | 5)];
+  : Axes extends `${string}...${string}`
+    ? Tensor
+    : [Scalar, Tensor1D, Tensor2D, Tensor3D, Tensor4D, Tensor5D, Tensor][AxisWords<Axes>['length'] & (0 | 1 | 2 | 3 | 4 | 5)];
 
 /** Named axis strings; a name that ends in `?` is optional. */
 export type AxisContract = Readonly<Record<string, string>>;
@@ -50,7 +52,20 @@ export function parseContract(contract: AxisContract): readonly ArgumentAxes[] {
   }));
 }
 
+/** Sizes by axis word; for a group of axes the product of its sizes. */
+export type AxisSizes = Record<string, number>;
+
+/** What the axes of a call are bound to. */
+export interface BoundAxes {
+  readonly sizes: AxisSizes;
+  /** The sizes of each group of axes: a word that starts with `...` stands for any number of them. */
+  readonly groups: Record<string, readonly number[]>;
+}
+
+/** Whether a word stands for any number of axes. */
+export const isGroup = (word: string): boolean => word.startsWith('...');
+
 /** The shape that axis words stand for. A numeral is a fixed size: `'batch 3 dim'`. */
-export function shapeOfAxes(axes: readonly string[], sizes: Readonly<Record<string, number>>): number[] {
-  return axes.map((word) => sizes[word] ?? Number(word));
+export function shapeOfAxes(axes: readonly string[], { sizes, groups }: BoundAxes): number[] {
+  return axes.flatMap((word) => groups[word] ?? [sizes[word] ?? Number(word)]);
 }

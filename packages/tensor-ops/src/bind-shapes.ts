@@ -1,14 +1,10 @@
-import type { ArgumentAxes, AxisWords } from './axes';
-import { splitAxes } from './axes';
+import { type ArgumentAxes, type AxisSizes, type AxisWords, type BoundAxes, isGroup, splitAxes } from './axes';
 import { show } from './check-options';
 import { DTypeError, ShapeError } from './errors';
 
 interface Shaped {
   readonly shape: readonly number[];
 }
-
-/** Sizes by axis word. */
-export type AxisSizes = Record<string, number>;
 
 function shapeTable(
   functionName: string,
@@ -27,43 +23,65 @@ function shapeTable(
   throw new ShapeError(`${functionName}: ${problem}${table}`);
 }
 
-/** Checks `values` against a parsed contract and returns the size of every axis. */
-export function bindContract(functionName: string, contract: readonly ArgumentAxes[], values: Record<string, Shaped>): AxisSizes {
+/** Checks `values` against a parsed contract and returns what its axes are bound to. */
+export function bindContract(functionName: string, contract: readonly ArgumentAxes[], values: Record<string, Shaped>): BoundAxes {
   const sizes: AxisSizes = {};
+  const groups: Record<string, readonly number[]> = {};
   const owner: Record<string, string> = {};
+  const fail = (problem: string) => shapeTable(functionName, problem, contract, values);
+  const bind = (word: string, name: string, size: number) => {
+    if (sizes[word] === undefined) {
+      sizes[word] = size;
+      owner[word] = name;
+    } else if (sizes[word] !== size) {
+      const where =
+        owner[word] === name
+          ? `${sizes[word]} and ${size} in ${name}`
+          : `${sizes[word]} in ${owner[word]} but ${size} in ${name}`;
+      fail(`axis '${word}' is ${where}`);
+    }
+  };
   for (const { name, axes } of contract) {
     const shape = values[name]?.shape;
     if (shape === undefined) continue;
-    if (shape.length !== axes.length) {
-      const expected = `must have ${axes.length} ${axes.length === 1 ? 'axis' : 'axes'} [${axes.join(' ')}]`;
-      shapeTable(functionName, `${name} ${expected}, got ${shape.length}`, contract, values);
+    const group = axes.findIndex(isGroup);
+    const spare = shape.length - axes.length;
+    if (group < 0 ? spare !== 0 : spare < -1) {
+      const count = group < 0 ? axes.length : axes.length - 1;
+      const expected = `must have ${group < 0 ? '' : 'at least '}${count} ${count === 1 ? 'axis' : 'axes'} [${axes.join(' ')}]`;
+      fail(`${name} ${expected}, got ${shape.length}`);
     }
-    for (let i = 0; i < axes.length; i++) {
-      const word = axes[i]!;
-      const size = shape[i]!;
+    for (const [i, word] of axes.entries()) {
+      const at = group >= 0 && i > group ? i + spare : i;
       const fixed = Number(word);
-      if (!Number.isNaN(fixed)) {
-        if (size !== fixed) shapeTable(functionName, `axis ${i} of ${name} must be ${fixed}, got ${size}`, contract, values);
-      } else if (sizes[word] === undefined) {
-        sizes[word] = size;
-        owner[word] = name;
-      } else if (sizes[word] !== size) {
-        const where =
-          owner[word] === name
-            ? `${sizes[word]} and ${size} in ${name}`
-            : `${sizes[word]} in ${owner[word]} but ${size} in ${name}`;
-        shapeTable(functionName, `axis '${word}' is ${where}`, contract, values);
+      if (i === group) {
+        const grouped = shape.slice(i, i + spare + 1);
+        const known = groups[word];
+        if (known !== undefined && known.join() !== grouped.join()) {
+          fail(`axes '${word}' are [${known.join(', ')}] in ${owner[word]} but [${grouped.join(', ')}] in ${name}`);
+        }
+        groups[word] = grouped;
+        bind(
+          word,
+          name,
+          grouped.reduce((product, size) => product * size, 1),
+        );
+      } else if (!Number.isNaN(fixed)) {
+        if (shape[at] !== fixed) fail(`axis ${at} of ${name} must be ${fixed}, got ${shape[at]}`);
+      } else {
+        bind(word, name, shape[at]!);
       }
     }
   }
-  return sizes;
+  return { sizes, groups };
 }
 
 /**
  * Checks that every argument has the axes it should have and that axes of one name have one size.
  *
  * @param functionName - The public function, as its user calls it; errors begin with it.
- * @param bindings - Per argument its tensor and its axis string, such as `[query, 'batch time dim']`. A numeral is a fixed size.
+ * @param bindings - Per argument its tensor and its axis string, such as `[query, 'batch time dim']`. A numeral is a fixed size,
+ *   and a word that starts with `...` any number of axes.
  * @returns The size of every named axis.
  * @throws ShapeError with the rule, the sizes found and a table of all arguments; DTypeError if something is not a tensor.
  * @example
@@ -80,5 +98,5 @@ export function bindShapes<const Bindings extends Record<string, readonly [Shape
     contract.push({ name, optional: false, axes: splitAxes(axes) });
     values[name] = tensor;
   }
-  return bindContract(functionName, contract, values) as never;
+  return bindContract(functionName, contract, values).sizes as never;
 }

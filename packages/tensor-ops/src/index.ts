@@ -1,5 +1,5 @@
-export type { AxisContract, TensorOf, TensorsOf } from './axes';
-export { type AxisSizes, bindShapes } from './bind-shapes';
+export type { AxisContract, AxisSizes, BoundAxes, TensorOf, TensorsOf } from './axes';
+export { bindShapes } from './bind-shapes';
 export { checkOptions, type OptionRule } from './check-options';
 export type { BackendName, BackendReport, InitBackendOptions } from './devices/backend-report';
 export { initBackend } from './devices/init-backend';

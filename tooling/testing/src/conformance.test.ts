@@ -19,8 +19,9 @@ describe('the conformance vectors', () => {
     }
   });
 
-  // The originals stand beside a working copy of the project, not in every clone.
-  test.runIf(existsSync(originals))('are equal to the originals', () => {
+  // The originals stand beside a working copy of the project, not beside every clone.
+  if (!existsSync(originals)) return;
+  test('are equal to the originals', () => {
     expect(readdirSync(copies).sort()).toEqual(readdirSync(originals).sort());
     for (const name of readdirSync(originals)) {
       expect(readFileSync(copies + name, 'utf8') === readFileSync(originals + name, 'utf8'), name).toBe(true);

@@ -7,7 +7,7 @@ import type { TestForm } from './describe-forms';
 import { gradientFloor, hostileLogitTolerance, hostileTolerance, type Tolerance } from './tolerances';
 import { type ShapedValues, tensorOf } from './values';
 
-interface ConformanceCase {
+export interface ConformanceCase {
   readonly name: string;
   readonly attrs: Record<string, unknown>;
   readonly inputs: Record<string, ShapedValues>;
@@ -53,7 +53,8 @@ export function runConformance(
   });
 }
 
-async function checkCase(
+/** Output and gradients of one case; throws a ClosenessError for the first that is out of bounds. */
+export async function checkCase(
   file: string,
   vector: ConformanceCase,
   call: (inputs: Record<string, tf.Tensor>) => tf.Tensor,

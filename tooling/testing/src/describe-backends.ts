@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe } from 'vitest';
 import { host } from '#host';
 import { watchGpuErrors } from './error-scope-guard';
 import type { BackendName } from './host/host';
+import { checkKernelsForLeaks } from './kernel-leak-check';
 import { type CloseTestScope, openTestScope } from './leak-guard';
 import { type Tolerance, tolerances } from './tolerances';
 import { watchWasmHeap } from './wasm-heap-guard';
@@ -37,7 +38,7 @@ export async function useBackend({ name, wasmBuild }: TestBackend): Promise<void
   if (!loaded.has(name)) loaded.set(name, host.load(name));
   await loaded.get(name);
   if (!(await tf.setBackend(name))) throw new Error(`tfjs could not start the backend '${name}' in ${host.name}`);
-  tf.env().set('IS_TEST', true);
+  checkKernelsForLeaks();
   if (name === 'wasm') watchWasmHeap(tf.backend());
   if (wasmBuild) setWasmBuild(wasmBuild);
 }

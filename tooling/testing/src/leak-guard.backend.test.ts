@@ -14,6 +14,30 @@ describeBackends('the leak guard', () => {
     await expect(expectNoLeak(() => tf.exp(tf.neg(x)))).rejects.toThrow(/one call leaked: tensors \d+ -> \d+/);
   });
 
+  test('finds a kernel that leaves data behind', () => {
+    const x = tf.ones([2]);
+    tf.registerKernel({
+      kernelName: 'LeavesDataBehind',
+      backendName: tf.getBackend(),
+      kernelFunc: () => {
+        tf.ones([3]);
+        return tf.ones([2]);
+      },
+    });
+    expect(() => tf.engine().runKernel('LeavesDataBehind', { x })).toThrow(/internal memory leak \(1 data ids\)/);
+    tf.unregisterKernel('LeavesDataBehind', tf.getBackend());
+  });
+
+  test('lets a custom gradient save tensors', () => {
+    const root = tf.customGrad((x, save) => {
+      const y = tf.sqrt(x as tf.Tensor);
+      (save as tf.GradSaveFunc)([tf.mul(y, 2)]);
+      return { value: y, gradFunc: (dy: tf.Tensor, [twice]: tf.Tensor[]) => tf.div(dy, twice!) };
+    });
+    const gradient = tf.grad((x: tf.Tensor) => root(x))(tf.tensor([4, 9]), tf.tensor([1, 1]));
+    expect(gradient.shape).toEqual([2]);
+  });
+
   test('a test owns its tensors, but not those it keeps', () => {
     const close = openTestScope();
     const kept = tf.keep(tf.ones([2]));

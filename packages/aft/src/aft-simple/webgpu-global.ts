@@ -1,19 +1,6 @@
-import { type KernelCall, runProgram } from '@mixfold/tensor-ops';
+import type { KernelCall } from '@mixfold/tensor-ops';
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { gateSource } from '../wgsl/gate';
-import { runningSums } from '../wgsl/running-sums';
-import { chunkSums } from './webgpu-chunk-sums';
-import {
-  acceptsSimple,
-  attendsSource,
-  elementSource,
-  laneThreads,
-  laneWorkgroups,
-  pick,
-  simpleSizes,
-  u32,
-  wanted,
-} from './webgpu-sizes';
+import { acceptsSimple, chunkSums, disposeMade, loadSums, placeOf, runLanes, sizesOf } from './webgpu-lanes';
 
 /**
  * Steps of time per thread. Sums over time are made in up to 64 parts, and every thread that needs a total adds them up for itself:
@@ -25,39 +12,30 @@ const stepsPerThread = (time: number) => Math.max(32, Math.ceil(time / 64));
 export const webgpuAftSimple = {
   accepts: acceptsSimple,
   run(call: KernelCall): Record<string, TensorInfo> {
-    const sizes = simpleSizes(call);
-    const { backend, time, dim, lanes, activation } = sizes;
-    const steps = stepsPerThread(time);
-    const parts = Math.ceil(time / steps);
-    const partial = chunkSums(call, sizes, steps);
-    const outputs = wanted(call, ['output', 'context', 'logNormalizer']);
-    const made = runProgram(backend, {
+    const chunk = stepsPerThread(sizesOf(call).time);
+    const partial = chunkSums(call, chunk);
+    const saves = call.outputShapes.context !== undefined;
+    const outputs = runLanes(call, {
       name: 'AftSimpleGate',
-      inputs: { ...pick(call.inputs, activation === null ? [] : ['query']), partial },
-      outputs,
-      uniforms: { lanes: u32(lanes), time: u32(time), dim: u32(dim), parts: u32(parts), steps: u32(steps) },
-      workgroupSize: [laneThreads, 1, 1],
-      workgroups: laneWorkgroups(lanes, parts),
-      code: `${runningSums} ${elementSource} ${gateSource(activation)}
-        fn main(@builtin(global_invocation_id) id: vec3u) {
-          let lane = id.x;
-          if (lane >= uniforms.lanes) { return; }
-          var sums = nothing;
-          for (var part = 0u; part < uniforms.parts; part++) {
-            let i = part * 3u * uniforms.lanes + lane;
-            sums = merged(sums, Sums(partial[i], partial[i + uniforms.lanes], partial[i + 2u * uniforms.lanes]));
-          }
-          let mean = meanOf(sums);
-          ${outputs.context ? 'if (id.y == 0u) { context[lane] = mean; logNormalizer[lane] = logOf(sums); }' : ''}
-          let end = min((id.y + 1u) * uniforms.steps, uniforms.time);
-          for (var t = id.y * uniforms.steps; t < end; t++) {
-            let i = elementOf(lane, t);
-            output[i] = gated(i).x * mean;
-          }
-        }`,
+      reads: 'query',
+      made: { partial },
+      outputs: call.outputShapes,
+      chunk,
+      body: `
+  var sums = nothing;
+  for (var part = 0u; part * uniforms.chunk < uniforms.time; part++) {
+    let at = ${placeOf('part', 3)};
+    sums = merged(sums, ${loadSums('partial', 'at')});
+  }
+  let mean = meanOf(sums);
+  ${saves ? 'if (begin == 0u) { context[lane] = mean; logNormalizer[lane] = logOf(sums); }' : ''}
+  for (var t = begin; t < end; t++) {
+    let i = elementOf(lane, t);
+    output[i] = gated(i).x * mean;
+  }`,
     });
-    backend.disposeData(partial.dataId);
-    return made;
+    disposeMade(call, [partial]);
+    return outputs;
   },
 };
 
@@ -65,59 +43,42 @@ export const webgpuAftSimple = {
 export const webgpuAftSimpleBackward = {
   accepts: acceptsSimple,
   run(call: KernelCall): Record<string, TensorInfo> {
-    const { backend, time, dim, lanes, activation } = simpleSizes(call);
-    const steps = stepsPerThread(time);
-    const parts = Math.ceil(time / steps);
-    const uniforms = { lanes: u32(lanes), time: u32(time), dim: u32(dim), steps: u32(steps) };
-    const { dQuery, partial } = runProgram(backend, {
+    const { time, lanes } = sizesOf(call);
+    const chunk = stepsPerThread(time);
+    const { dQuery, dKey, dValue } = call.outputShapes;
+    const { partial, ...first } = runLanes(call, {
       name: 'AftSimpleBackwardQuery',
-      inputs: pick(call.inputs, [...(activation === null ? [] : ['query']), 'context', 'dOutput']),
-      outputs: { dQuery: { shape: call.outputShapes.dQuery! }, partial: { shape: [parts, lanes] } },
-      uniforms,
-      workgroupSize: [laneThreads, 1, 1],
-      workgroups: laneWorkgroups(lanes, parts),
-      code: `${elementSource} ${gateSource(activation)}
-        fn main(@builtin(global_invocation_id) id: vec3u) {
-          let lane = id.x;
-          if (lane >= uniforms.lanes) { return; }
-          var received = 0.0;
-          let end = min((id.y + 1u) * uniforms.steps, uniforms.time);
-          for (var t = id.y * uniforms.steps; t < end; t++) {
-            let i = elementOf(lane, t);
-            let gate = gated(i);
-            dQuery[i] = dOutput[i] * context[lane] * gate.y;
-            received = fma(dOutput[i], gate.x, received);
-          }
-          partial[id.y * uniforms.lanes + lane] = received;
-        }`,
+      reads: 'query context dOutput',
+      outputs: { dQuery: dQuery!, partial: [Math.ceil(time / chunk), lanes] },
+      chunk,
+      body: `
+  var received = 0.0;
+  for (var t = begin; t < end; t++) {
+    let i = elementOf(lane, t);
+    let gate = gated(i);
+    dQuery[i] = dOutput[i] * context[lane] * gate.y;
+    received = fma(dOutput[i], gate.x, received);
+  }
+  partial[${placeOf('id.y', 1)}] = received;`,
     });
-    const { dKey, dValue } = runProgram(backend, {
+    const second = runLanes(call, {
       name: 'AftSimpleBackwardSources',
-      inputs: { ...pick(call.inputs, ['key', 'value', 'keyMask', 'context', 'logNormalizer']), partial },
-      outputs: { dKey: { shape: call.outputShapes.dKey! }, dValue: { shape: call.outputShapes.dValue! } },
-      uniforms: { ...uniforms, parts: u32(parts) },
-      workgroupSize: [laneThreads, 1, 1],
-      workgroups: laneWorkgroups(lanes, parts),
-      code: `${elementSource} ${attendsSource(call.inputs)}
-        fn main(@builtin(global_invocation_id) id: vec3u) {
-          let lane = id.x;
-          if (lane >= uniforms.lanes) { return; }
-          var received = 0.0;
-          for (var part = 0u; part < uniforms.parts; part++) { received += partial[part * uniforms.lanes + lane]; }
-          let end = min((id.y + 1u) * uniforms.steps, uniforms.time);
-          for (var t = id.y * uniforms.steps; t < end; t++) {
-            let i = elementOf(lane, t);
-            var gradient = vec2f(0.0);
-            if (attends(lane, t)) {
-              let dv = exp(key[i] - logNormalizer[lane]) * received;
-              gradient = vec2f(dv * (value[i] - context[lane]), dv);
-            }
-            dKey[i] = gradient.x;
-            dValue[i] = gradient.y;
-          }
-        }`,
+      reads: 'key value keyMask context logNormalizer',
+      made: { partial },
+      outputs: { dKey: dKey!, dValue: dValue! },
+      chunk,
+      body: `
+  var received = 0.0;
+  for (var part = 0u; part * uniforms.chunk < uniforms.time; part++) { received += partial[${placeOf('part', 1)}]; }
+  for (var t = begin; t < end; t++) {
+    let i = elementOf(lane, t);
+    var gradient = vec2f(0.0);
+    if (attends(lane, t)) { gradient = exp(key[i] - logNormalizer[lane]) * received * vec2f(value[i] - context[lane], 1.0); }
+    dKey[i] = gradient.x;
+    dValue[i] = gradient.y;
+  }`,
     });
-    backend.disposeData(partial.dataId);
-    return { dQuery, dKey, dValue };
+    disposeMade(call, [partial]);
+    return { ...first, ...second };
   },
 };

@@ -1,12 +1,14 @@
+import { implementationOf } from '@mixfold/tensor-ops';
 import { assertClose, describeForms, rms, SeededRandom, type ShapedValues, tensorOf } from '@mixfold/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
+import { aftSimpleCausalOperator } from './aft-simple';
 import { aftSimplePrefill, aftSimpleState } from './streaming';
 import { differentiateSimple, randomArguments, referenceSimple, runSimple } from './test-calls';
 
 /** The names of the programs that run while `fn` does, from tfjs's profile. */
 async function programs(fn: () => tf.TensorContainer): Promise<string[]> {
-  const { kernels } = await tf.profile(() => tf.tidy(() => (tf.dispose(fn()), undefined)));
+  const { kernels } = await tf.profile(() => tf.tidy(() => void fn()));
   const infos = await Promise.all(kernels.map(({ extraInfo }) => extraInfo as unknown as Promise<string>));
   return infos.flatMap((info) => info.split(', ')).flatMap((entry) => entry.match(/^AftSimple\w*/) ?? []);
 }
@@ -66,6 +68,13 @@ describeForms('the WebGPU kernels of aftSimple', { fused: ['webgpu'], only: ['we
     const cotangent = random.normals(shape);
     expect(await programs(() => runSimple(form, given, { causal }))).toEqual(forward);
     expect(await programs(() => differentiateSimple(form, given, cotangent, { causal }))).toEqual([...forward, ...backward]);
+  });
+
+  test('leaves to the composed form what its programs cannot bind or dispatch', () => {
+    const at = (...shape: number[]) => implementationOf(aftSimpleCausalOperator, { query: shape, key: shape, value: shape });
+    expect(at(8, 64, 128)).toMatchObject({ form: 'fused' });
+    expect(at(70_000, 1, 64)).toMatchObject({ form: 'composed', reason: expect.stringMatching(/^batch times dim is 4480000/) });
+    expect(at(1, 2 ** 28, 4)).toMatchObject({ form: 'composed', reason: expect.stringMatching(/would bind 8589934624 bytes/) });
   });
 
   test('gives the same bits on every run', async () => {

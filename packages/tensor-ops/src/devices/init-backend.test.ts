@@ -66,6 +66,7 @@ describe('startTfjsBackend', () => {
       },
     ],
     ['rejects', () => Promise.reject(new Error('no driver'))],
+    ['rejects with a plain object', () => Promise.reject({ message: 'no driver' })],
   ])('gives the cause where a factory %s, and restores the backend before', async (_, factory) => {
     vi.spyOn(console, 'warn').mockImplementation(() => {});
     await tf.setBackend('cpu');

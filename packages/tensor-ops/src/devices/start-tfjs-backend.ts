@@ -32,8 +32,9 @@ export async function startTfjsBackend(name: string): Promise<string | null> {
   return `it could not be started: ${firstLine(cause) ?? 'tfjs gave no reason'}`;
 }
 
-/** The first line of an error's message: what a reason in a report has room for. */
+/** The first line of an error's message: what a reason in a report has room for. tfjs also rejects with plain `{message}` objects. */
 export function firstLine(error: unknown): string | undefined {
-  const message = error instanceof Error ? error.message : error === undefined ? '' : String(error);
-  return message.split('\n', 1)[0] || undefined;
+  const { message } = (error ?? {}) as { message?: unknown };
+  const text = typeof message === 'string' ? message : String(error ?? '');
+  return text.split('\n', 1)[0] || undefined;
 }

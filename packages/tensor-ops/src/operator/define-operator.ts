@@ -1,10 +1,10 @@
 import { cast, engine, type NamedAttrMap, type NamedTensorMap, type Tensor } from '@tensorflow/tfjs-core';
-import { type AxisContract, parseContract, type TensorsOf } from '../axes';
-import { type AxisSizes, bindContract } from '../bind-shapes';
+import { type AxisContract, type BoundAxes, parseContract, type TensorsOf } from '../axes';
+import { bindContract } from '../bind-shapes';
 import { checkOptions, type OptionRule, show } from '../check-options';
 import { DTypeError, OptionError } from '../errors';
 import { registerKernelVariant, type TapedAttributes } from './kernel-variant';
-import { lowerFirst, outputShapesOf, type ParsedOperator } from './parsed-operator';
+import { lowerFirst, outputShapesOf, type ParsedOperator, withNamedShapes } from './parsed-operator';
 import { registry } from './registry';
 import type { AnyOperator, Attributes, Operator, OperatorSpec } from './types';
 
@@ -64,11 +64,12 @@ export function defineOperator<
         checkTensor(parsed.functionName, name, value, spec.dtypes?.[name] ?? 'float32');
         inputs[name] = value;
       }
-      const sizes = bindContract(parsed.functionName, parsed.inputs, inputs);
+      const axes = bindContract(parsed.functionName, parsed.inputs, inputs);
       checkOptions(parsed.functionName, attributes, rules);
       const chosen = Object.entries(attributes ?? {}).filter(([, value]) => value !== undefined);
       const merged: Attributes = { ...spec.attributes, ...Object.fromEntries(chosen) };
-      return runOnTape(operator as AnyOperator, parsed, inputs, merged, sizes) as TensorsOf<Outputs>;
+      const bound = withNamedShapes(operator as AnyOperator, axes, inputs, merged);
+      return runOnTape(operator as AnyOperator, parsed, inputs, merged, bound) as TensorsOf<Outputs>;
     },
   };
   registry().operators.set(spec.name, operator as AnyOperator);
@@ -80,12 +81,12 @@ function runOnTape(
   parsed: ParsedOperator,
   inputs: Record<string, Tensor>,
   attributes: Attributes,
-  sizes: AxisSizes,
+  bound: BoundAxes,
 ): Record<string, Tensor> {
   const state = engine().state;
   const taping = state.gradientDepth > 0 && state.kernelDepth === 0 && operator.spec.backward !== undefined;
-  const outputShapes = outputShapesOf(parsed, sizes, (name) => inputs[name] !== undefined, taping);
-  const attrs: TapedAttributes = { ...attributes, call: { attributes, sizes, outputShapes, forcedForm: registry().forcedForm } };
+  const outputShapes = outputShapesOf(parsed, bound, (name) => inputs[name] !== undefined, taping);
+  const attrs: TapedAttributes = { ...attributes, call: { attributes, bound, outputShapes, forcedForm: registry().forcedForm } };
   const kernelName = registerKernelVariant(operator, parsed, Object.keys(inputs));
 
   const casts: Tensor[] = [];

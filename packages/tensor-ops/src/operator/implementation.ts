@@ -3,7 +3,7 @@ import { parseContract } from '../axes';
 import { bindContract } from '../bind-shapes';
 import { show } from '../check-options';
 import { OptionError } from '../errors';
-import { lowerFirst, outputShapesOf } from './parsed-operator';
+import { lowerFirst, outputShapesOf, withNamedShapes } from './parsed-operator';
 import { type ImplementationForm, registry } from './registry';
 import type { AnyOperator, Attributes, FusedKernel, Implementation, KernelCall } from './types';
 
@@ -53,15 +53,16 @@ export function implementationOf(
       if (!contract.some((input) => input.name === name)) throw new OptionError(`${functionName}: unknown input '${name}'`);
       inputs[name] = { dataId: {}, dtype: 'float32', shape: [...shape] };
     }
-    const sizes = bindContract(functionName, contract, inputs);
+    const merged: Attributes = { ...spec.attributes, ...attributes };
+    const bound = withNamedShapes(operator, bindContract(functionName, contract, inputs), inputs, merged);
     const parsed = {
       functionName,
       inputs: contract,
       outputs: parseContract(spec.outputs),
       saved: parseContract(spec.saved ?? {}),
     };
-    const outputShapes = outputShapesOf(parsed, sizes, (name) => inputs[name] !== undefined, true);
-    call = { inputs, attributes: { ...spec.attributes, ...attributes }, sizes, outputShapes, backend: engine().backend };
+    const outputShapes = outputShapesOf(parsed, bound, (name) => inputs[name] !== undefined, true);
+    call = { inputs, attributes: merged, ...bound, outputShapes, backend: engine().backend };
   }
   const { kernel: _, ...implementation } = chooseImplementation(operator, getBackend(), registry().forcedForm, call);
   return implementation;

@@ -13,8 +13,7 @@ import {
   util,
   zeros,
 } from '@tensorflow/tfjs-core';
-import { shapeOfAxes } from '../axes';
-import type { AxisSizes } from '../bind-shapes';
+import { type BoundAxes, shapeOfAxes } from '../axes';
 import { chooseImplementation } from './implementation';
 import { gradientName, lowerFirst, type ParsedOperator } from './parsed-operator';
 import { type ImplementationForm, registry } from './registry';
@@ -24,7 +23,7 @@ import type { AnyOperator, Attributes, KernelCall } from './types';
 export interface TapedAttributes {
   readonly call: {
     readonly attributes: Attributes;
-    readonly sizes: AxisSizes;
+    readonly bound: BoundAxes;
     readonly outputShapes: Record<string, number[]>;
     /** The form forced when the forward ran; its gradient keeps to it. */
     readonly forcedForm: ImplementationForm | undefined;
@@ -44,8 +43,8 @@ export function registerKernelVariant(operator: AnyOperator, parsed: ParsedOpera
       kernelName,
       backendName,
       kernelFunc: ({ inputs, attrs, backend }) => {
-        const { attributes, sizes, outputShapes, forcedForm } = (attrs as unknown as TapedAttributes).call;
-        const call = { inputs: inputs as Record<string, TensorInfo>, attributes, sizes, outputShapes, backend };
+        const { attributes, bound, outputShapes, forcedForm } = (attrs as unknown as TapedAttributes).call;
+        const call = { inputs: inputs as Record<string, TensorInfo>, attributes, ...bound, outputShapes, backend };
         return runForm(operator, parsed, backendName, forcedForm, call);
       },
     });
@@ -103,7 +102,7 @@ function registerBackward(kernelName: string, backward: AnyOperator, parsed: Par
     if (engine().state.gradientDepth > 0) {
       throw new Error(`${parsed.functionName}: second-order gradients are not supported`);
     }
-    const { attributes, sizes, forcedForm } = (attrs as unknown as TapedAttributes).call;
+    const { attributes, bound, forcedForm } = (attrs as unknown as TapedAttributes).call;
     const dys = Array.isArray(received) ? received : [received];
     const inputs: Record<string, Tensor> = {};
     savedNames.forEach((name, i) => {
@@ -128,7 +127,7 @@ function registerBackward(kernelName: string, backward: AnyOperator, parsed: Par
     for (const { name, axes } of parsed.inputs) {
       if (!present.includes(name)) continue;
       const gradient = gradients.has(gradientName(name)) ? results[gradientName(name)] : undefined;
-      thunks[name] = () => gradient ?? zeros(shapeOfAxes(axes, sizes));
+      thunks[name] = () => gradient ?? zeros(shapeOfAxes(axes, bound));
     }
     return thunks;
   };

@@ -1,6 +1,5 @@
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
-import type { AxisContract, TensorsOf } from '../axes';
-import type { AxisSizes } from '../bind-shapes';
+import type { AxisContract, BoundAxes, TensorsOf } from '../axes';
 import type { OptionRule } from '../check-options';
 import type { ImplementationForm } from './registry';
 
@@ -13,13 +12,11 @@ export type Attributes = Readonly<Record<string, string | number | boolean | nul
  */
 export type InputDType = 'float32' | 'int32' | 'mask';
 
-/** What a fused kernel is given. */
-export interface KernelCall {
+/** What a fused kernel is given; no size is 0. */
+export interface KernelCall extends BoundAxes {
   /** The inputs that are present, by name. */
   readonly inputs: Readonly<Record<string, TensorInfo>>;
   readonly attributes: Attributes;
-  /** Sizes by axis word; none is 0. */
-  readonly sizes: Readonly<AxisSizes>;
   /** The outputs to make, exactly these; saved ones are among them only while a gradient will need them. */
   readonly outputShapes: Readonly<Record<string, number[]>>;
   /** The tfjs backend object; the kernel knows which one it is written for. */
@@ -50,6 +47,8 @@ export interface OperatorSpec<Inputs extends AxisContract, Options extends Attri
   readonly attributeRules?: Readonly<Partial<Record<keyof Options, OptionRule>>>;
   /** Axis string per output. `dName?` is made when the input `name` is present. */
   readonly outputs: Outputs;
+  /** The shapes of outputs that axis words cannot say, from the shapes of the inputs; such outputs are declared with a group: `'...y'`. */
+  shapes?(inputs: Readonly<Record<string, readonly number[]>>, attributes: Options): Readonly<Record<string, readonly number[]>>;
   /** Further outputs which only the backward operator sees; made while a gradient tape records, else not at all. */
   readonly saved?: AxisContract;
   /** The operator as tfjs ops. Runs in a tidy, off the tape; returns every output that `outputShapes` names. */
@@ -64,7 +63,7 @@ export interface OperatorSpec<Inputs extends AxisContract, Options extends Attri
 }
 
 /** What a composed form may need beside its inputs. */
-export type ComposeCall = Pick<KernelCall, 'sizes' | 'outputShapes'>;
+export type ComposeCall = Pick<KernelCall, 'sizes' | 'groups' | 'outputShapes'>;
 
 /** Which form runs, and why. */
 export interface Implementation {

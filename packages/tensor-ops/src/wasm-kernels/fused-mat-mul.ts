@@ -30,16 +30,35 @@ export const fusedMatMul: KernelFunc = ({ inputs, backend, attrs }) => {
   const slopes = activation === 'prelu' ? preluActivationWeights : undefined;
   if (isRow(bias, columns) && isRow(slopes, columns)) return product({ bias, activation, slope, slopes });
 
-  const steps: [kernel: string, operand: Record<string, TensorInfo>, attrs?: NamedAttrMap][] = [];
-  if (bias) steps.push(['Add', { b: bias }]);
-  if (slopes) steps.push(['Prelu', { alpha: slopes }]);
-  else if (activation !== 'linear' && activation !== 'prelu') steps.push([activationKernels[activation], {}, { alpha: slope }]);
-  return steps.reduce<TensorInfo>((x, [kernel, operand, attrs = {}]) => {
-    const next = getKernel(kernel, 'wasm').kernelFunc({ inputs: { a: x, x, ...operand }, backend, attrs }) as TensorInfo;
-    wasm.disposeData(x.dataId);
-    return next;
-  }, product());
+  const run = (kernel: string, operands: Record<string, TensorInfo>, attrs: NamedAttrMap = {}) =>
+    getKernel(kernel, 'wasm').kernelFunc({ inputs: operands, backend, attrs }) as TensorInfo;
+  /** The result of a step, after disposing what the step alone needed. */
+  const then = (made: TensorInfo[], result: TensorInfo) => {
+    for (const { dataId } of made) wasm.disposeData(dataId);
+    return result;
+  };
+  let x = product();
+  if (bias) x = then([x], run('Add', { a: x, b: bias }));
+  if (slopes) x = then([x], prelu(x, slopes, run, then));
+  else if (activation !== 'linear' && activation !== 'prelu') {
+    x = then([x], run(activationKernels[activation], { x }, { alpha: slope }));
+  }
+  return x;
 };
+
+/** relu(x) - slopes relu(-x). tfjs's own kernel takes one slope per column, or reads past them. */
+function prelu(
+  x: TensorInfo,
+  slopes: TensorInfo,
+  run: (kernel: string, operands: Record<string, TensorInfo>) => TensorInfo,
+  then: (made: TensorInfo[], result: TensorInfo) => TensorInfo,
+): TensorInfo {
+  const minus = run('Neg', { x });
+  const below = then([minus], run('Relu', { x: minus }));
+  const leak = then([below], run('Multiply', { a: below, b: slopes }));
+  const above = run('Relu', { x });
+  return then([above, leak], run('Sub', { a: above, b: leak }));
+}
 
 function activationOf(name: unknown, slopes: TensorInfo | undefined): FusableActivation {
   const activation = name ?? 'linear';

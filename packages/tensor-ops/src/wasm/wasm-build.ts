@@ -1,3 +1,4 @@
+import { show } from '../check-options';
 import { OptionError } from '../errors';
 import { registry } from '../operator/registry';
 
@@ -13,7 +14,7 @@ export type WasmBuild = 'simd128' | 'relaxed';
  */
 export function setWasmBuild(build: WasmBuild | 'auto'): void {
   if (build !== 'simd128' && build !== 'relaxed' && build !== 'auto') {
-    throw new OptionError(`setWasmBuild: build must be 'simd128', 'relaxed' or 'auto', is ${JSON.stringify(build)}`);
+    throw new OptionError(`setWasmBuild: build must be 'simd128', 'relaxed' or 'auto', got ${show(build)}`);
   }
   if (build === 'simd128') {
     registry().wasmBuild = 'simd128';

@@ -4,44 +4,50 @@ const identifier = /^[A-Za-z][A-Za-z0-9_]*$/;
 const entryPoint = /\bfn\s+main\s*\(/g;
 
 /**
- * The whole WGSL module of a program: bindings, uniform struct and the author's code. Bindings are numbered inputs, outputs, uniforms.
- * Everything a pipeline depends on is in this text, so the text is the cache key.
+ * The declarations before the author's code: bindings, numbered inputs, outputs, uniforms, and the uniform struct. Declarations and code
+ * are all that a pipeline depends on, so together they are its cache key.
+ */
+export function programDeclarations(program: WebGpuProgram, inputTypes: readonly WgslScalar[]): string {
+  let binding = 0;
+  let text = '';
+  for (const name in program.inputs) {
+    text += `@group(0) @binding(${binding}) var<storage, read> ${name}: array<${inputTypes[binding]}>;\n`;
+    binding++;
+  }
+  for (const [name, { dtype }] of Object.entries(program.outputs)) {
+    text += `@group(0) @binding(${binding++}) var<storage, read_write> ${name}: array<${dtype === 'int32' ? 'i32' : 'f32'}>;\n`;
+  }
+  const uniforms = Object.entries(program.uniforms ?? {});
+  if (uniforms.length > 0) {
+    text += `struct Uniforms { ${uniforms.map(([name, { type }]) => `${name}: ${type}`).join(', ')} }\n`;
+    text += `@group(0) @binding(${binding}) var<uniform> uniforms: Uniforms;\n`;
+  }
+  return `${text}const workgroupSize = vec3u(${program.workgroupSize.join(', ')});\n`;
+}
+
+/**
+ * The whole WGSL module of a program.
  *
  * @throws Error if a name is no identifier or stands twice, if a binding or uniform is not used, or if there is not one `fn main(`.
  */
-export function programSource(program: WebGpuProgram, inputTypes: Record<string, WgslScalar>): string {
-  const uniforms = Object.entries(program.uniforms ?? {});
+export function programSource(program: WebGpuProgram, declarations: string): string {
+  const bindings = [...Object.keys(program.inputs), ...Object.keys(program.outputs)];
+  const uniforms = Object.keys(program.uniforms ?? {});
   const code = withoutComments(program.code);
-  checkNames(program, [...Object.keys(program.inputs), ...Object.keys(program.outputs)]);
-  checkNames(
-    program,
-    uniforms.map(([name]) => name),
-  );
-  for (const name of [...Object.keys(program.inputs), ...Object.keys(program.outputs)]) {
+  checkNames(program, bindings);
+  checkNames(program, uniforms);
+  for (const name of bindings) {
     if (!new RegExp(`(?<![\\w.])${name}\\b`).test(code)) throw programError(program, `binding '${name}' is not used in the code`);
   }
-  for (const [name] of uniforms) {
-    if (!new RegExp(`\\buniforms\\s*\\.\\s*${name}\\b`).test(code))
+  for (const name of uniforms) {
+    if (!new RegExp(`\\buniforms\\s*\\.\\s*${name}\\b`).test(code)) {
       throw programError(program, `uniform '${name}' is not used in the code`);
+    }
   }
   if ((code.match(entryPoint) ?? []).length !== 1) throw programError(program, `the code needs exactly one 'fn main('`);
-
-  let binding = 0;
-  const declarations: string[] = [];
-  for (const name of Object.keys(program.inputs)) {
-    declarations.push(`@group(0) @binding(${binding++}) var<storage, read> ${name}: array<${inputTypes[name]}>;`);
-  }
-  for (const [name, { dtype }] of Object.entries(program.outputs)) {
-    const type = dtype === 'int32' ? 'i32' : 'f32';
-    declarations.push(`@group(0) @binding(${binding++}) var<storage, read_write> ${name}: array<${type}>;`);
-  }
-  if (uniforms.length > 0) {
-    declarations.push(`struct Uniforms { ${uniforms.map(([name, { type }]) => `${name}: ${type}`).join(', ')} }`);
-    declarations.push(`@group(0) @binding(${binding}) var<uniform> uniforms: Uniforms;`);
-  }
-  const [x, y, z] = program.workgroupSize;
-  declarations.push(`const workgroupSize = vec3u(${x}, ${y}, ${z});`);
-  return `${declarations.join('\n')}\n${code.replace(entryPoint, `@compute @workgroup_size(${x}, ${y}, ${z})\nfn main(`)}`;
+  return (
+    declarations + program.code.replace(entryPoint, `@compute @workgroup_size(${program.workgroupSize.join(', ')})\nfn main(`)
+  );
 }
 
 function checkNames(program: WebGpuProgram, names: string[]): void {

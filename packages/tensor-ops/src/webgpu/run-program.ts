@@ -1,7 +1,6 @@
 import { env, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { checkProgramLimits } from './program-limits';
 import { programPipeline } from './program-pipeline';
-import { programSource } from './program-source';
 import { recordDispatch } from './record-dispatch';
 import type { WebGpuBackend } from './web-gpu-backend';
 import { programError, type WebGpuOutput, type WebGpuProgram, type WgslScalar } from './web-gpu-program';
@@ -20,18 +19,18 @@ export function runProgram<Output extends string>(
   program: WebGpuProgram<Output>,
 ): Record<Output, TensorInfo> {
   checkProgramLimits(program, backend.device.limits);
-  const inputTypes: Record<string, WgslScalar> = {};
-  for (const [name, info] of Object.entries(program.inputs)) inputTypes[name] = scalarType(backend, program, name, info);
-  const source = programSource(program, inputTypes);
+  const given = Object.entries(program.inputs);
+  const inputTypes = given.map(([name, info]) => scalarType(backend, program, name, info));
+  const { pipeline, layout } = programPipeline(backend.device, program, inputTypes);
 
   const converted: TensorInfo[] = [];
-  const inputs = Object.values(program.inputs).map((info) => {
+  const inputs = given.map(([, info]) => {
     if (!isRelabelled(backend, info)) return info;
     converted.push(toFloats(backend, info));
     return converted.at(-1)!;
   });
   for (const { dataId } of inputs) backend.uploadToGPU(dataId);
-  const resources = Object.keys(program.inputs).map((name, i) => bufferOf(backend, program, name, inputs[i]!));
+  const resources = given.map(([name], i) => bufferOf(backend, program, name, inputs[i]!));
   const outputs = Object.entries<WebGpuOutput>(program.outputs).map(
     ([name, { shape, dtype }]) => [name, backend.makeTensorInfo(shape, dtype ?? 'float32')] as const,
   );
@@ -41,11 +40,6 @@ export function runProgram<Output extends string>(
   }
 
   const uniforms = Object.values(program.uniforms ?? {});
-  const { pipeline, layout } = programPipeline(backend.device, program.name, source, [
-    ...inputs.map(() => 'read-only-storage' as const),
-    ...outputs.map(() => 'storage' as const),
-    ...(uniforms.length > 0 ? (['uniform'] as const) : []),
-  ]);
   // In this mode tfjs only compiles; what is read back is not valid.
   if (!env().getBool('WEBGPU_ENGINE_COMPILE_ONLY')) {
     if (uniforms.length > 0) {

@@ -28,6 +28,7 @@ const main = defineCommand({
  * @returns The exit code.
  */
 export async function runCli(args: readonly string[]): Promise<number> {
+  endWithReader();
   const [name, ...rest] = args;
   try {
     if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
@@ -45,6 +46,14 @@ export async function runCli(args: readonly string[]): Promise<number> {
   } catch (error) {
     return fail(error instanceof Error ? error.message : String(error), error);
   }
+}
+
+/** A reader that has seen enough, such as `head`, ends the command quietly. */
+function endWithReader(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
 }
 
 function fail(message: string, error?: unknown): number {

@@ -7,6 +7,7 @@ export function stopOnInterrupt(): { signal: AbortSignal; release(): void } {
   const stop = () => {
     if (controller.signal.aborted) process.exit(STOPPED);
     controller.abort();
+    process.stderr.write('\nStopping after this step and saving; Ctrl-C again ends at once\n');
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);

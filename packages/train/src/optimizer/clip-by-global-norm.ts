@@ -1,5 +1,5 @@
 import { checkOptions } from '@mixfold/tensor-ops';
-import { addN, div, maximum, mul, type Scalar, scalar, sqrt, square, sum, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { div, maximum, mul, type Scalar, scalar, sqrt, square, stack, sum, type Tensor, tidy } from '@tensorflow/tfjs-core';
 
 /**
  * Scales gradients down together if their common norm is above a maximum.
@@ -11,7 +11,8 @@ import { addN, div, maximum, mul, type Scalar, scalar, sqrt, square, sum, type T
 export function clipByGlobalNorm(gradients: readonly Tensor[], maximumNorm: number): { gradients: Tensor[]; norm: Scalar } {
   checkOptions('clipByGlobalNorm', { maximumNorm }, { maximumNorm: 'positive' });
   return tidy(() => {
-    const norm = sqrt(addN(gradients.map((gradient) => sum(square(gradient))))) as Scalar;
+    // Not which binds every tensor at once: a WebGPU program has eight bindings.
+    const norm = sqrt(sum(stack(gradients.map((gradient) => sum(square(gradient)))))) as Scalar;
     const scale = div(scalar(maximumNorm), maximum(norm, maximumNorm));
     return { gradients: gradients.map((gradient) => mul(gradient, scale)), norm };
   });

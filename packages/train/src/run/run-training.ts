@@ -65,7 +65,7 @@ export async function runTraining(run: TrainingRun): Promise<{ stopped: boolean 
     const { params, optimizer } = event.state;
     for (const tensor of Object.values(optimizer.tensors)) tensor.dispose();
     if (!event.stopped) {
-      const prompt = corpus.validation.subarray(0, Math.min(48, context));
+      const prompt = beginningOfLine(corpus.validation, Math.min(48, context));
       const drawn = await generate(model, params, { prompt, tokens: SAMPLE_BYTES, temperature: 0.8, topK: 40, seed });
       write({ event: 'sample', step: event.step, prompt: decode(prompt), text: decode(drawn) });
     }
@@ -79,6 +79,12 @@ export async function runTraining(run: TrainingRun): Promise<{ stopped: boolean 
     return { stopped };
   }
   throw new Error('the run ended without its last event');
+}
+
+/** Bytes from the first beginning of a line on, or from the beginning of the text. */
+function beginningOfLine(text: Uint8Array, length: number): Uint8Array {
+  const start = text.indexOf(0x0a) + 1;
+  return start + length <= text.length ? text.subarray(start, start + length) : text.subarray(0, length);
 }
 
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);

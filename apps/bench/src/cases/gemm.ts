@@ -1,0 +1,127 @@
+import { defineWasmModule, type WasmBackend, type WasmBuild, withScratch } from '@mixfold/tensor-ops';
+import * as tf from '@tensorflow/tfjs-core';
+import { assertNear } from '../assert-near';
+import type { BenchCase, Contest, Contestant, Target } from '../bench-case';
+import { probeBinaries } from '../generated/probe';
+import { useOurKernels, useStockKernels } from '../kernels-in-use';
+
+const size = 512;
+const [batch, rows, depth, columns] = [32, 64, 32, 64];
+
+const forms = { plain: [false, false], tA: [true, false], tB: [false, true], tAtB: [true, true] } as const;
+type Form = keyof typeof forms | 'batched';
+
+/** Chains of multiply-adds in registers; the best of these is the peak of a build. */
+const probes = ['peak8', 'peak10', 'peak12', 'peak14'] as const;
+const probeRounds = 1e6;
+const probe = defineWasmModule<(typeof probes)[number]>(probeBinaries);
+
+/** The bounds of each build: of the peak, and over tfjs's own untransposed product. */
+const bounds: Record<WasmBuild, { ofPeak: number; overStock: number }> = {
+  simd128: { ofPeak: 0.9, overStock: 1.25 },
+  relaxed: { ofPeak: 0.8, overStock: 1.5 },
+};
+
+/** The product of 512 x 512 matrices in every form, and a batched one, against the register peak and tfjs. */
+export function gemmCase(build: WasmBuild): BenchCase {
+  return {
+    name: `gemm-${build}`,
+    about: `matrix product 512^3 and ${batch} x [${rows}, ${depth}] x [${depth}, ${columns}], ${build}, one thread`,
+    prepare: () => prepare(build),
+  };
+}
+
+async function prepare(build: WasmBuild): Promise<Contest> {
+  const square = [tf.randomNormal([size, size], 0, 1, 'float32', 1), tf.randomNormal([size, size], 0, 1, 'float32', 2)] as const;
+  const stacks = [
+    tf.randomNormal([batch, rows, depth], 0, 1, 'float32', 3),
+    tf.randomNormal([batch, depth, columns], 0, 1, 'float32', 4),
+  ] as const;
+  // Each form multiplies the same matrices, laid out as it reads them.
+  const laidOut = Object.entries(forms).map(([form, [transposeA, transposeB]]) => {
+    const [a, b] = [
+      transposeA ? tf.transpose(square[0]) : tf.clone(square[0]),
+      transposeB ? tf.transpose(square[1]) : tf.clone(square[1]),
+    ];
+    return { form: form as Form, a, b, product: () => tf.matMul(a, b, transposeA, transposeB), flops: 2 * size ** 3 };
+  });
+  const products = [
+    ...laidOut,
+    { form: 'batched' as Form, product: () => tf.matMul(...stacks), flops: 2 * batch * rows * depth * columns },
+  ];
+
+  const contestants: Contestant[] = [];
+  for (const { form, product, flops } of products) {
+    const run = () => product().dispose();
+    contestants.push({ name: `ours ${form}`, form: `wasm ${build}`, flops, enter: () => useOurKernels(build), run });
+    if (form === 'plain') contestants.push({ name: `tfjs ${form}`, form: 'stock tfjs-wasm', flops, enter: useStockKernels, run });
+  }
+  const backend = tf.backend() as unknown as WasmBackend;
+  for (const [i, name] of probes.entries()) {
+    contestants.push({
+      name,
+      form: `wasm ${build}`,
+      flops: probeRounds * 8 * (8 + 2 * i),
+      enter: () => useOurKernels(build),
+      run: () => withScratch(backend, 16, (pointer) => probe.exports(backend)[name](probeRounds, pointer)),
+    });
+  }
+
+  return {
+    contestants,
+    async check() {
+      const expected = multiply(await square[0].data(), await square[1].data(), size, size, size);
+      const [a, b] = [await stacks[0].data(), await stacks[1].data()];
+      const matrix = rows * depth;
+      const stacked = Array.from({ length: batch }, (_, i) => [
+        ...multiply(
+          a.subarray(i * matrix, (i + 1) * matrix),
+          b.subarray(i * depth * columns, (i + 1) * depth * columns),
+          rows,
+          depth,
+          columns,
+        ),
+      ]).flat();
+      for (const ours of [true, false]) {
+        if (ours) await useOurKernels(build);
+        else useStockKernels();
+        for (const { form, product } of products) {
+          const result = product();
+          assertNear(
+            `${ours ? 'our' : "tfjs's"} product ${form}`,
+            await result.data(),
+            form === 'batched' ? stacked : expected,
+            1e-6,
+          );
+          result.dispose();
+        }
+      }
+    },
+    targets(medians) {
+      const flopsOf = (name: string) => contestants.find((contestant) => contestant.name === name)!.flops!;
+      const rate = (name: string) => flopsOf(name) / medians(name);
+      const plain = rate('ours plain');
+      const targets: Target[] = [
+        { text: 'plain, of the register peak', value: plain / Math.max(...probes.map(rate)), atLeast: bounds[build].ofPeak },
+        { text: 'plain, over tfjs', value: plain / rate('tfjs plain'), atLeast: bounds[build].overStock },
+      ];
+      for (const form of ['tA', 'tB', 'tAtB', 'batched']) {
+        targets.push({ text: `${form}, of plain`, value: rate(`ours ${form}`) / plain, atLeast: 0.8 });
+      }
+      return targets;
+    },
+    dispose: () => tf.dispose([...square, ...stacks, ...laidOut.flatMap(({ a, b }) => [a, b])]),
+  };
+}
+
+/** Float64 product of row-major matrices. */
+function multiply(a: ArrayLike<number>, b: ArrayLike<number>, m: number, k: number, n: number): Float64Array {
+  const product = new Float64Array(m * n);
+  for (let i = 0; i < m; i++) {
+    for (let p = 0; p < k; p++) {
+      const left = a[i * k + p]!;
+      for (let j = 0; j < n; j++) product[i * n + j]! += left * b[p * n + j]!;
+    }
+  }
+  return product;
+}

@@ -1,0 +1,15 @@
+import type { BenchCase } from '../bench-case';
+import { aftSimpleCase } from './aft-simple';
+import { aftSimpleMemoryCase } from './aft-simple-memory';
+import { gemmCase } from './gemm';
+import { trainStepCase } from './train-step';
+
+/** Every case, in the order of the report. */
+export const cases: readonly BenchCase[] = [
+  gemmCase('simd128'),
+  gemmCase('relaxed'),
+  trainStepCase,
+  aftSimpleCase(false),
+  aftSimpleCase(true),
+  aftSimpleMemoryCase,
+];

@@ -1,0 +1,53 @@
+import type { Contestant } from './bench-case';
+
+export interface Effort {
+  /** Samples of each contestant. */
+  readonly rounds: number;
+  /** Milliseconds that a sample takes at least; short runs are repeated. */
+  readonly sampleMs: number;
+}
+
+/** Milliseconds of one run. */
+export interface Timing {
+  readonly name: string;
+  readonly form: string;
+  readonly min: number;
+  readonly median: number;
+  readonly samples: number;
+  /** 10^9 floating-point operations a second, at the median. */
+  readonly gflops?: number;
+}
+
+/**
+ * Times the contestants turn about: a slow spell of the machine falls on all of them alike, so their ratio survives it.
+ */
+export async function interleave(contestants: readonly Contestant[], { rounds, sampleMs }: Effort): Promise<Timing[]> {
+  const repeats = new Map<Contestant, number>();
+  for (const contestant of contestants) {
+    await contestant.enter();
+    contestant.run();
+    repeats.set(contestant, Math.max(1, Math.round(sampleMs / time(contestant, 2))));
+  }
+  const samples = new Map<Contestant, number[]>(contestants.map((contestant) => [contestant, []]));
+  for (let round = 0; round < rounds; round++) {
+    for (const contestant of contestants) {
+      await contestant.enter();
+      // The one before left the caches to its own data.
+      contestant.run();
+      samples.get(contestant)!.push(time(contestant, repeats.get(contestant)!));
+    }
+  }
+  return contestants.map((contestant) => {
+    const sorted = samples.get(contestant)!.sort((a, b) => a - b);
+    const median = (sorted[(rounds - 1) >> 1]! + sorted[rounds >> 1]!) / 2;
+    const { name, form, flops } = contestant;
+    const rate = flops === undefined ? {} : { gflops: flops / median / 1e6 };
+    return { name, form, min: sorted[0]!, median, samples: rounds, ...rate };
+  });
+}
+
+function time(contestant: Contestant, repeats: number): number {
+  const start = performance.now();
+  for (let i = 0; i < repeats; i++) contestant.run();
+  return (performance.now() - start) / repeats;
+}

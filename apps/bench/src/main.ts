@@ -1,0 +1,70 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-backend-wasm';
+import type { BenchCase } from './bench-case';
+import { cases } from './cases/index';
+import { type Effort, interleave } from './interleave';
+import { commit, machine } from './machine';
+import { type CaseResult, isMet, printHeading, printResult } from './report';
+
+export interface BenchOptions {
+  /** More samples. */
+  readonly full: boolean;
+  /** Names, or beginnings of names, of the cases to run; all if empty. */
+  readonly only: readonly string[];
+  /** Where the figures go. */
+  readonly json: string;
+}
+
+/**
+ * Runs the benchmarks, prints their figures and writes them as JSON.
+ *
+ * @returns the exit code: 1 if a case computed something wrong, whose time was then not taken. A missed bound is reported and no failure.
+ * @throws RangeError if `only` names no case.
+ */
+export async function bench({ full, only, json }: BenchOptions): Promise<number> {
+  const chosen = cases.filter(({ name }) => only.length === 0 || only.some((beginning) => name.startsWith(beginning)));
+  const stranger = only.find((beginning) => !cases.some(({ name }) => name.startsWith(beginning)));
+  if (stranger !== undefined)
+    throw new RangeError(`no case is called '${stranger}'; there are ${cases.map(({ name }) => name).join(', ')}`);
+
+  await tf.setBackend('wasm');
+  const effort: Effort = full ? { rounds: 61, sampleMs: 60 } : { rounds: 21, sampleMs: 25 };
+  const where = { commit: commit(), machine: machine() };
+  console.log(
+    `${where.machine.cpu}, ${where.machine.cores} cores, Node ${where.machine.node}, commit ${where.commit ?? 'unknown'}`,
+  );
+  const results: CaseResult[] = [];
+  for (const benchCase of chosen) {
+    printHeading(benchCase);
+    const result = await runCase(benchCase, effort);
+    printResult(result);
+    results.push(result);
+  }
+  const path = resolve(json);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, `${JSON.stringify({ date: new Date().toISOString(), ...where, effort, cases: results }, null, 2)}\n`);
+  console.log(`\nWritten to ${json}`);
+  return results.some(({ failure }) => failure !== undefined) ? 1 : 0;
+}
+
+async function runCase({ name, about, prepare, measure }: BenchCase, effort: Effort): Promise<CaseResult> {
+  try {
+    if (measure) {
+      const { rows, targets } = await measure();
+      return { name, about, rows, targets: targets.map((target) => ({ ...target, met: isMet(target) })) };
+    }
+    const contest = await prepare!();
+    try {
+      await contest.check();
+      const timings = await interleave(contest.contestants, effort);
+      const medians = (contestant: string) => timings.find((timing) => timing.name === contestant)!.median;
+      return { name, about, timings, targets: contest.targets(medians).map((target) => ({ ...target, met: isMet(target) })) };
+    } finally {
+      contest.dispose();
+    }
+  } catch (error) {
+    return { name, about, failure: error instanceof Error ? error.message : String(error) };
+  }
+}

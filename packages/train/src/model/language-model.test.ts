@@ -1,0 +1,149 @@
+import { enableWasmKernels } from '@mixfold/tensor-ops';
+import { assertClose, describeBackends, expectNoLeak } from '@mixfold/testing';
+import * as tf from '@tensorflow/tfjs-core';
+import '../register-gradients';
+import { beforeAll, expect, test } from 'vitest';
+import { createRandom } from '../random/random';
+import { disposeLanguageState } from '../training/generate';
+import { languageLoss } from '../training/language-loss';
+import { lossAndGradients } from '../training/loss-and-gradients';
+import { languageModel } from './language-model';
+import { countParams, flattenParams, type Params, rebuildParams } from './params';
+import { allowSavedTensors } from './test-saved-tensors';
+
+const config = { mixer: 'aft-simple', dim: 12, layers: 2 } as const;
+const [BATCH, TIME] = [3, 7];
+
+function someTokens(time = TIME, seed = 9): tf.Tensor2D {
+  const random = createRandom(seed);
+  return tf.tensor2d(
+    Int32Array.from({ length: BATCH * time }, () => random.below(256)),
+    [BATCH, time],
+    'int32',
+  );
+}
+
+describeBackends('languageModel', (backend) => {
+  allowSavedTensors();
+  beforeAll(async () => {
+    if (backend.name === 'wasm') await enableWasmKernels();
+  });
+  const model = languageModel(config);
+
+  test('gives logits of every byte at every place, and the weights that its sizes say', async () => {
+    const params = model.init(createRandom(1));
+    const logits = model.apply(params, { inputs: someTokens() }, { training: false });
+    expect(logits.shape).toEqual([BATCH, TIME, 256]);
+    const [d, hidden] = [config.dim, 4 * config.dim];
+    expect(countParams(params)).toBe(2 * 256 * d + d + config.layers * (4 * d * d + 2 * d * hidden + 3 * d));
+    const loss = (await languageLoss(model, params, { inputs: someTokens(), targets: someTokens(TIME, 2) }, false).data())[0]!;
+    expect(Math.abs(loss - Math.log(256))).toBeLessThan(0.3);
+  });
+
+  test('a tied head uses the embedding', () => {
+    const tied = languageModel({ ...config, tiedHead: true });
+    const params = tied.init(createRandom(1));
+    expect(flattenParams(params).map(([path]) => path)).not.toContain('head');
+    expect(tied.apply(params, { inputs: someTokens() }, { training: false }).shape).toEqual([BATCH, TIME, 256]);
+  });
+
+  test('no place sees a later one', async () => {
+    const params = model.init(createRandom(1));
+    const tokens = await someTokens().array();
+    for (const row of tokens) row[4] = (row[4]! + 1) % 256;
+    const before = model.apply(params, { inputs: someTokens() }, { training: false });
+    const after = model.apply(params, { inputs: tf.tensor2d(tokens, [BATCH, TIME], 'int32') }, { training: false });
+    const early = async (logits: tf.Tensor) => tf.slice(logits, [0, 0, 0], [BATCH, 4, 256]).data();
+    expect(await early(after)).toEqual(await early(before));
+    expect(await after.data()).not.toEqual(await before.data());
+  });
+
+  test('prefill in any split, and step after step, give the logits of the whole sequence', async () => {
+    const params = model.init(createRandom(1));
+    const tokens = someTokens();
+    const whole = model.apply(params, { inputs: tokens }, { training: false });
+    const part = (from: number, time: number) => tf.slice(tokens, [0, from], [BATCH, time]) as tf.Tensor2D;
+    const start = model.prefill(params, part(0, 3), model.initialState(BATCH));
+    const middle = model.prefill(params, part(3, 2), start.state);
+    let state = middle.state;
+    const parts: tf.Tensor[] = [start.logits, middle.logits];
+    for (let at = 5; at < TIME; at++) {
+      const next = model.step(params, tf.reshape(part(at, 1), [BATCH]) as tf.Tensor1D, state);
+      parts.push(tf.reshape(next.logits, [BATCH, 1, 256]));
+      state = next.state;
+    }
+    expect(state.map(({ position }) => position)).toEqual([TIME, TIME]);
+    await assertClose('logits', tf.concat(parts, 1), await whole.data(), { relative: backend.tolerance.gradient });
+  });
+
+  test('a stream stays exact far from its beginning', async () => {
+    const params = model.init(createRandom(1));
+    // Channels of slope 0 remember everything; the others have forgotten the beginning.
+    for (const layer of [0, 1]) {
+      const block = (params.blocks as Params)[layer] as Params;
+      (block.mixer as Params).slope = tf.fill([config.dim], 1.5);
+    }
+    const tail = someTokens(30, 4);
+    const far = model.prefill(params, tf.concat([someTokens(50), tail], 1) as tf.Tensor2D, model.initialState(BATCH));
+    const before = model.prefill(params, someTokens(50), model.initialState(BATCH));
+    const stream = model.prefill(params, tail, before.state);
+    const end = (logits: tf.Tensor3D) => tf.slice(logits, [0, logits.shape[1] - 1, 0], [BATCH, 1, 256]);
+    await assertClose('logits', end(stream.logits), await end(far.logits).data(), { relative: backend.tolerance.gradient });
+  });
+
+  test('gradients of all weights leave nothing behind', async () => {
+    const params = model.init(createRandom(1));
+    const batch = { inputs: someTokens(), targets: someTokens(TIME, 2) };
+    await expectNoLeak(
+      () => lossAndGradients((weights) => languageLoss(model, weights, batch, true), params) as unknown as tf.TensorContainer,
+    );
+    await expectNoLeak(() => {
+      const state = model.initialState(BATCH);
+      const next = model.prefill(params, batch.inputs, state);
+      disposeLanguageState(state);
+      disposeLanguageState(next.state);
+      return next.logits;
+    });
+  });
+
+  test('gradients agree with differences of the loss along a random direction', async () => {
+    const params = model.init(createRandom(1));
+    const batch = { inputs: someTokens(), targets: someTokens(TIME, 2) };
+    const lossOf = (weights: typeof params) => languageLoss(model, weights, batch, true);
+    const { gradients } = lossAndGradients(lossOf, params);
+    const random = createRandom(6);
+    const weights = flattenParams(params).map(([, weight]) => weight);
+    for (let repeat = 0; repeat < 2; repeat++) {
+      const directions = weights.map(({ size, shape }) =>
+        tf.tensor(
+          Float32Array.from({ length: size }, () => 2 * random.uniform() - 1),
+          shape,
+        ),
+      );
+      const step = 2 ** -8;
+      const shifted = async (by: number) => {
+        const moved = weights.map((weight, i) => tf.add(weight, tf.mul(directions[i]!, by)));
+        return (await lossOf(rebuildParams(params, moved)).data())[0]!;
+      };
+      const measured = ((await shifted(step)) - (await shifted(-step))) / (2 * step);
+      const predicted = tf.sum(tf.stack(gradients.map((gradient, i) => tf.sum(tf.mul(gradient, directions[i]!)))));
+      const difference = Math.abs(measured - (await predicted.data())[0]!);
+      expect(difference).toBeLessThan(1e-3 + 5e-3 * Math.abs(measured));
+    }
+  });
+
+  test('the same seed gives the same weights', async () => {
+    const bits = async (seed: number) =>
+      Promise.all(flattenParams(model.init(createRandom(seed))).map(([, tensor]) => tensor.data()));
+    expect(await bits(3)).toEqual(await bits(3));
+    expect(await bits(4)).not.toEqual(await bits(3));
+  });
+});
+
+test('refuses mixers that do not exist, and bad sizes', () => {
+  expect(() => languageModel({ ...config, mixer: 'mhsa' })).toThrow(
+    "languageModel: option mixer must be one of 'aft-simple', got 'mhsa'",
+  );
+  expect(() => languageModel({ ...config, dim: 0 })).toThrow('languageModel: option dim must be an integer above 0, got 0');
+  expect(() => languageModel({ ...config, heads: 4 } as never)).toThrow("languageModel: unknown option 'heads'");
+});
