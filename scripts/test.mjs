@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { checkOperatorsStandAlone } from './bundle-size.mjs';
 import { checkImports } from './check-imports.mjs';
 import { Interrupted, installed, main, mustRun, run, ScriptError } from './command.mjs';
+import { checkOperatorsPage } from './operators.mjs';
 import {
   buildPackages,
   checkLoads,
@@ -15,6 +16,7 @@ import {
   pack,
   publishedPackages,
 } from './packaging.mjs';
+import { checkReadmeExamples } from './readme-examples.mjs';
 import { setup } from './setup.mjs';
 import { tasks } from './workspace.mjs';
 
@@ -65,6 +67,7 @@ async function checkSources() {
       const faults = checkImports();
       if (faults.length > 0) throw new ScriptError(faults.join('\n'));
     }),
+    check('OPERATORS.md is up to date', checkOperatorsPage),
     check('nothing unused', () => mustRun('knip', installed('knip', '--no-progress'))),
   ]);
 }
@@ -114,5 +117,6 @@ async function checkPackages(temporary) {
     ]);
     await check(`${each.name} operators stand alone`, () => checkOperatorsStandAlone(each, consumer));
   }
+  await check('README examples run', () => checkReadmeExamples(consumer, packages));
   await check('size budgets', () => mustRun('size-limit', installed('size-limit')));
 }

@@ -1,13 +1,13 @@
 // AFT-simple in which a target sees the sources up to its own time. What a channel has gathered, its largest key, numerator and
 // denominator, stands in the rows of the state; sums of the last few steps stand apart in `scratch`, for precision.
-import { loadLanes, madd, maximum, splat, storeLanes } from '../../tensor-ops/assembly/math';
+import { expm1Near, loadLanes, madd, maximum, splat, storeLanes } from '../../tensor-ops/assembly/math';
 import { gateExponential, gateOf, gateSlope, NO_GATE } from './gate';
 import { expLanes, logLanes } from './lanes';
 import { exists, fillNone, mean, NONE, SPAN } from './sources';
 
 /** Floats of working memory that `causalForward` and `causalBackward` need. */
 export function causalScratchFloats(dim: i32): i32 {
-  return 3 * dim;
+  return 5 * dim;
 }
 
 /** Takes in one source. The exponent is minus the distance of key and largest key, so one exponential serves both sides. */
@@ -113,8 +113,21 @@ export function causalForward(
 }
 
 /**
+ * Continues a sum that decays by `1 + change` and takes in `term`. It is kept in two parts: while it changes little only the small part moves,
+ * so that rounding does not add up over thousands of steps; otherwise the large part is folded in.
+ */
+// @ts-ignore: decorator
+@inline
+function decay(large: usize, small: usize, near: v128, change: v128, factor: v128, term: v128, n: i32): void {
+  const whole = f32x4.add(loadLanes(large, n), loadLanes(small, n));
+  const moved = f32x4.add(loadLanes(small, n), madd(whole, change, term));
+  storeLanes(small, v128.bitselect(moved, madd(whole, factor, term), near), n);
+  storeLanes(large, v128.and(loadLanes(large, n), near), n);
+}
+
+/**
  * One target, from the last to the first. `carried` holds, relative to the normalizer of the target after this one, the sum of what the later targets
- * received, the same times their contexts, and that normalizer; no factor exceeds 1, for normalizers only grow with time.
+ * received, the same times their contexts, that normalizer, and the small parts of both sums; normalizers only grow with time, so sums only decay.
  */
 // @ts-ignore: decorator
 @inline
@@ -141,19 +154,29 @@ function receiveStep(
   }
   storeLanes(dQuery, slope, n);
   const normalizer = loadLanes(logNormalizer, n);
-  const factor = expLanes(f32x4.sub(normalizer, loadLanes(carried + 2 * rowBytes, n)), n);
-  storeLanes(carried, madd(factor, loadLanes(carried, n), received), n);
-  storeLanes(carried + rowBytes, madd(factor, loadLanes(carried + rowBytes, n), f32x4.mul(received, mixed)), n);
+  const exponent = f32x4.sub(normalizer, loadLanes(carried + 2 * rowBytes, n));
+  const factor = expLanes(exponent, n);
+  const change = expm1Near(exponent);
+  const near = f32x4.lt(f32x4.abs(exponent), splat(0.34));
+  decay(carried, carried + 3 * rowBytes, near, change, factor, received, n);
+  decay(carried + rowBytes, carried + 4 * rowBytes, near, change, factor, f32x4.mul(received, mixed), n);
   storeLanes(carried + 2 * rowBytes, normalizer, n);
+}
+
+/** Both parts of a carried sum. */
+// @ts-ignore: decorator
+@inline
+function wholeSum(sum: usize, rowBytes: usize, n: i32): v128 {
+  return f32x4.add(loadLanes(sum, n), loadLanes(sum + 3 * rowBytes, n));
 }
 
 // @ts-ignore: decorator
 @inline
 function sourceStep(key: usize, value: usize, carried: usize, rowBytes: usize, dKey: usize, dValue: usize, n: i32): void {
   const weight = expLanes(f32x4.sub(loadLanes(key, n), loadLanes(carried + 2 * rowBytes, n)), n);
-  const received = loadLanes(carried, n);
+  const received = wholeSum(carried, rowBytes, n);
   storeLanes(dValue, f32x4.mul(weight, received), n);
-  const weighed = f32x4.sub(f32x4.mul(loadLanes(value, n), received), loadLanes(carried + rowBytes, n));
+  const weighed = f32x4.sub(f32x4.mul(loadLanes(value, n), received), wholeSum(carried + rowBytes, rowBytes, n));
   storeLanes(dKey, f32x4.mul(weight, weighed), n);
 }
 
@@ -184,6 +207,7 @@ export function causalBackward(
   for (let b: i32 = 0; b < batch; b++) {
     const first = <usize>b * <usize>time;
     const states = <usize>b * 3 * rowBytes;
+    memory.fill(scratch + 3 * rowBytes, 0, 2 * rowBytes);
     // The final state counts as one more target; its largest key is held constant, for it cancels in every use of a state.
     for (let i: usize = 0; i < rowBytes; i += 4) {
       store<f32>(scratch + i, load<f32>(dFinalState + states + rowBytes + i));
@@ -212,8 +236,8 @@ export function causalBackward(
       const largest = loadLanes(initialState + states + i, 1);
       const begun = f32x4.gt(largest, splat(NONE / 2));
       const factor = v128.and(expLanes(f32x4.sub(largest, loadLanes(scratch + 2 * rowBytes + i, 1)), 1), begun);
-      storeLanes(dInitialState + states + rowBytes + i, f32x4.mul(factor, loadLanes(scratch + i, 1)), 1);
-      storeLanes(dInitialState + states + 2 * rowBytes + i, f32x4.neg(f32x4.mul(factor, loadLanes(scratch + rowBytes + i, 1))), 1);
+      storeLanes(dInitialState + states + rowBytes + i, f32x4.mul(factor, wholeSum(scratch + i, rowBytes, 1)), 1);
+      storeLanes(dInitialState + states + 2 * rowBytes + i, f32x4.neg(f32x4.mul(factor, wholeSum(scratch + rowBytes + i, rowBytes, 1))), 1);
     }
   }
 }

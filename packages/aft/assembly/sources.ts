@@ -5,7 +5,7 @@ import { splat } from '../../tensor-ops/assembly/math';
 export const NONE: f32 = -1e30;
 
 /** Partial sums are closed after this many steps, so that rounding grows with time / SPAN + SPAN and not with time. */
-export const SPAN: i32 = 16;
+export const SPAN: i32 = 64;
 
 /** Whether source `index` exists; a mask of 0 means that all do. */
 // @ts-ignore: decorator

@@ -54,28 +54,34 @@ export function exp(x: v128): v128 {
   // ln 2 in two parts; the first has few bits, so its product with n is exact in both builds.
   const r = nmadd(n, splat(-2.12194440e-4), nmadd(n, splat(0.693359375), clamped));
   // 2 e^r, for 2^n itself would overflow at n = 128 while the product is still finite.
+  const p = madd(twiceSlope(r), r, splat(2.0));
+  return f32x4.mul(p, i32x4.shl(i32x4.add(shifted, i32x4.splat(126)), 23));
+}
+
+/** 2 (e^r - 1) / r for |r| <= ln 2 / 2. */
+// @ts-ignore: decorator
+@inline
+function twiceSlope(r: v128): v128 {
   let p = madd(splat(0.0027628641380807967), r, splat(0.016737702277188717));
   p = madd(p, r, splat(0.08333680217469584));
   p = madd(p, r, splat(0.33333039046993557));
   p = madd(p, r, splat(0.9999998674610846));
-  p = madd(p, r, splat(2.0));
-  p = madd(p, r, splat(2.0));
-  return f32x4.mul(p, i32x4.shl(i32x4.add(shifted, i32x4.splat(126)), 23));
+  return madd(p, r, splat(2.0));
 }
 
-/**
- * e^x - 1 for x <= 0.35, as `exp` above. Relative error <= 2e-7. NaN stays NaN.
- */
+/** e^x - 1 for |x| <= ln 2 / 2, with a relative error <= 2e-7 however small x is. */
+// @ts-ignore: decorator
+@inline
+export function expm1Near(x: v128): v128 {
+  return f32x4.mul(f32x4.mul(twiceSlope(x), x), splat(0.5));
+}
+
+/** e^x - 1 for x <= 0.35, as `exp` above. Relative error <= 2e-7. NaN stays NaN. */
 // @ts-ignore: decorator
 @inline
 export function expm1(x: v128): v128 {
-  // Near 0 the difference cancels; the polynomial of `exp` without its constant does not.
-  let p = madd(splat(0.0013814320690403983), x, splat(0.008368851138594358));
-  p = madd(p, x, splat(0.04166840108734792));
-  p = madd(p, x, splat(0.16666519523496778));
-  p = madd(p, x, splat(0.4999999337305423));
-  const near = madd(f32x4.mul(x, x), p, x);
-  return v128.bitselect(f32x4.sub(exp(x), splat(1.0)), near, f32x4.lt(x, splat(-0.34)));
+  // Near 0 the difference cancels.
+  return v128.bitselect(f32x4.sub(exp(x), splat(1.0)), expm1Near(x), f32x4.lt(x, splat(-0.34)));
 }
 
 /**

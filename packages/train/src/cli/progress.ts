@@ -30,7 +30,7 @@ function terminalProgress(stream: NodeJS.WriteStream): Progress {
         case 'start':
           return print(startText(line));
         case 'step': {
-          const text = stepText(line, validation).slice(0, Math.max(20, (stream.columns ?? 80) - 1));
+          const text = stepText(line, validation).slice(0, Math.max(20, (stream.columns || 80) - 1));
           stream.write(`\r${text}\u001b[K`);
           rewriting = true;
           return;
