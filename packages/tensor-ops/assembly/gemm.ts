@@ -9,7 +9,7 @@ import { multiplyPanels, TILE_COLUMNS, TILE_ROWS, TILE_SIZE } from './gemm-tile'
 // column of the factors alone, whatever way these are laid out or the work is divided.
 
 const DEPTH: i32 = 256;
-const ROWS: i32 = 96;
+const ROWS: i32 = 24;
 const COLUMNS: i32 = 512;
 
 /** Up to so many rows are multiplied in place, if the right factor's columns are contiguous. */

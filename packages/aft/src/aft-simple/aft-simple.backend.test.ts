@@ -79,20 +79,23 @@ describeForms('aftSimple', { fused: fusedBackends }, (form) => {
       },
     );
 
-    test.each(['up to 20', 'of deviation 1'])(`keeps its promise over 8,192 steps with keys %s, causal ${causal}`, async (spread) => {
-      const random = new SeededRandom(9);
-      const shape = [1, 8192, 2];
-      const key = spread === 'up to 20' ? random.uniforms(shape, -20, 20) : random.normals(shape);
-      const given = { query: random.normals(shape), key, value: random.normals(shape) };
-      const cotangent = random.normals(shape);
-      const expected = longReference(given, cotangent, causal);
-      const actual = differentiateSimple(form, given, cotangent, { causal });
-      await assertClose('output', actual.output, expected.output, { relative: form.tolerance.forward });
-      const rmsFloor = 1e-2 * Math.max(rms(expected.dKey), rms(expected.dValue));
-      for (const name of ['dKey', 'dValue'] as const) {
-        await assertClose(name, actual[name], expected[name], { relative: form.tolerance.gradient, rmsFloor });
-      }
-    });
+    test.each(['up to 20', 'of deviation 1'])(
+      `keeps its promise over 8,192 steps with keys %s, causal ${causal}`,
+      async (spread) => {
+        const random = new SeededRandom(9);
+        const shape = [1, 8192, 2];
+        const key = spread === 'up to 20' ? random.uniforms(shape, -20, 20) : random.normals(shape);
+        const given = { query: random.normals(shape), key, value: random.normals(shape) };
+        const cotangent = random.normals(shape);
+        const expected = longReference(given, cotangent, causal);
+        const actual = differentiateSimple(form, given, cotangent, { causal });
+        await assertClose('output', actual.output, expected.output, { relative: form.tolerance.forward });
+        const rmsFloor = 1e-2 * Math.max(rms(expected.dKey), rms(expected.dValue));
+        for (const name of ['dKey', 'dValue'] as const) {
+          await assertClose(name, actual[name], expected[name], { relative: form.tolerance.gradient, rmsFloor });
+        }
+      },
+    );
 
     test(`a masked source may hold anything, causal ${causal}`, async () => {
       const random = new SeededRandom(4);

@@ -10,12 +10,12 @@ import {
   mul,
   squeeze,
   sub,
-  sum,
   type Tensor,
   zerosLike,
 } from '@tensorflow/tfjs-core';
 import { maskSources } from '../masked-sources';
 import { gateOf, type QueryActivation } from '../query-activation';
+import { sumOverTime } from '../sum-over-time';
 
 interface Sources {
   key: Tensor;
@@ -33,8 +33,8 @@ export function composedAftSimple(
   const weight = exp(sub(key, largest));
   const counted = exists === null ? weight : mul(weight, exists);
   // The largest key has weight 1, so the sum is at least 1, or 0 if there is no source at all.
-  const denominator = maximum(sum(counted, 1, true), 1);
-  const context = div(sum(mul(counted, value), 1, true), denominator);
+  const denominator = maximum(sumOverTime(counted), 1);
+  const context = div(sumOverTime(mul(counted, value)), denominator);
   const gate = gateOf(query, queryActivation)?.gate;
   return {
     output: gate === undefined ? broadcastTo(context, query.shape) : mul(gate, context),
@@ -57,7 +57,7 @@ export function composedAftSimpleBackward(
   const { key, value, exists } = maskSources(sources.key, sources.value, sources.keyMask);
   const gated = gateOf(query, queryActivation);
   const mixed = expandDims(context, 1);
-  const received = sum(gated === null ? dOutput : mul(dOutput, gated.gate), 1, true);
+  const received = sumOverTime(gated === null ? dOutput : mul(dOutput, gated.gate));
   const weight = exp(sub(key, expandDims(logNormalizer, 1)));
   const dValue = mul(exists === null ? weight : mul(weight, exists), received);
   return {

@@ -77,4 +77,8 @@ const number = (value: unknown) => Number(value).toFixed(3);
 
 const clock = (seconds: number) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`;
 
-const indent = (text: string) => text.replaceAll(/^/gm, '  ');
+const indent = (text: string) => printable(text).replaceAll(/^/gm, '  ');
+
+/** Drawn bytes can be control characters, which would act on the terminal. */
+export const printable = (text: string) =>
+  text.replace(/[\p{Cc}]/gu, (character) => ('\n\t'.includes(character) ? character : '\ufffd'));

@@ -6,6 +6,7 @@ import { generate } from '../training/generate';
 import { checkArguments } from './check-arguments';
 import { deviceOptions, readDevice } from './device-options';
 import { loadRun } from './load-run';
+import { printable } from './progress';
 import { readInteger, readNumber, readText } from './read-options';
 
 const options = {
@@ -46,6 +47,7 @@ export const sampleCommand = defineCommand({
     }
     const drawn = await generate(model, params, drawing);
     disposeParams(params);
-    process.stdout.write(`${new TextDecoder().decode(Buffer.concat([prompt, drawn]))}\n`);
+    const text = new TextDecoder().decode(Buffer.concat([prompt, drawn]));
+    process.stdout.write(`${process.stdout.isTTY ? printable(text) : text}\n`);
   },
 });

@@ -61,7 +61,9 @@ export function reportData(log: readonly LogLine[], directory: string): ReportDa
 const record = (value: unknown): Record<string, unknown> => (typeof value === 'object' && value !== null ? { ...value } : {});
 
 const rows = (fields: Record<string, unknown>): [string, string][] =>
-  Object.entries(fields).map(([name, value]) => [name, String(value)]);
+  Object.entries(fields).map(([name, value]) => [inWords(name), String(value)]);
+
+const inWords = (name: string) => name.replace(/[A-Z]/g, (capital) => ` ${capital.toLowerCase()}`);
 
 const nats = (loss: unknown) =>
   typeof loss === 'number' ? `${loss.toFixed(3)} nats, ${(loss / Math.LN2).toFixed(3)} bits per byte` : 'not measured';
