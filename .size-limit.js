@@ -13,7 +13,7 @@ const stubKernels = {
   name: 'stub-kernels',
   setup({ onLoad }) {
     onLoad({ filter: /[\\/]src[\\/]generated[\\/]/ }, ({ path }) => ({
-      contents: readFileSync(path, 'utf8').replace(/'[0-9a-f]+'/g, "''"),
+      contents: readFileSync(path, 'utf8').replace(/'[^']+'/g, "''"),
       loader: 'ts',
     }));
     onLoad({ filter: /[\\/]webgpu[^\\/]*\.ts$/ }, ({ path }) => {

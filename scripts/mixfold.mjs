@@ -9,7 +9,8 @@ const trainFolder = join(root, 'packages/train');
 const bundle = join(trainFolder, 'dist/run/run-cli.js');
 
 /**
- * Runs `mixfold` with these words, bundling the packages first if a source is newer than the bundle. Its exit code becomes that of the process.
+ * Runs `mixfold` with these words, bundling the packages first if a source is newer than the bundle. Its exit code becomes that
+ * of the process.
  *
  * @param {string[]} args - such as `['train', '--task', 'text']`
  * @throws {ScriptError} if the packages do not bundle

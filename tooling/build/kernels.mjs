@@ -6,8 +6,10 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { checkKernelModule } from './check-kernel-module.mjs';
+import { packBinary } from './pack-binary.mjs';
 
 const self = fileURLToPath(import.meta.url);
+const packer = fileURLToPath(import.meta.resolve('./pack-binary.mjs'));
 const suffix = '.kernel.ts';
 
 /** What the two builds of a module differ in. `madd` of `tensor-ops/assembly/math.ts` reads the feature at compile time. */
@@ -34,7 +36,7 @@ const flags = [
 
 /**
  * Compiles every `assembly/<name>.kernel.ts` of a package into `src/generated/<name>.ts`, which exports
- * `<camelName>Binaries = { simd128, relaxed }`, hexadecimal both, which compresses better than base64. Other files of `assembly` are there to be imported.
+ * `<camelName>Binaries = { simd128, relaxed }`, both packed as text. Other files of `assembly` are there to be imported.
  * A module whose sources are those of its last compilation is left alone, and an output without a source is removed.
  *
  * @param {string} packageFolder
@@ -62,7 +64,7 @@ export async function buildKernels(packageFolder) {
     for (const [build, features] of Object.entries(builds)) {
       const binary = await compile(source, features);
       checkKernelModule(`${name} (${build})`, binary);
-      entries.push(`  ${build}: '${Buffer.from(binary).toString('hex')}',\n`);
+      entries.push(`  ${build}: '${packBinary(binary)}',\n`);
     }
     // Renamed into place, so that two builds at once never show a reader half a file.
     const draft = `${output}.${process.pid}`;
@@ -78,7 +80,7 @@ async function digestSources(entry) {
   const hash = createHash('sha256');
   const manifest = fileURLToPath(import.meta.resolve('assemblyscript/package.json'));
   hash.update(JSON.parse(await readFile(manifest, 'utf8')).version);
-  for (const file of [self, ...(await importedFiles(entry))]) hash.update('\0').update(await readFile(file));
+  for (const file of [self, packer, ...(await importedFiles(entry))]) hash.update('\0').update(await readFile(file));
   return hash.digest('hex').slice(0, 32);
 }
 

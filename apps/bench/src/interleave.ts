@@ -3,7 +3,7 @@ import type { Contestant } from './bench-case';
 export interface Effort {
   /** Samples of each contestant. */
   readonly rounds: number;
-  /** Milliseconds that a sample takes at least; short runs are repeated. */
+  /** Milliseconds that a sample should take: shorter runs are repeated. Below a time slice, or other processes are in every sample. */
   readonly sampleMs: number;
 }
 
@@ -23,17 +23,20 @@ export interface Timing {
  */
 export async function interleave(contestants: readonly Contestant[], { rounds, sampleMs }: Effort): Promise<Timing[]> {
   const repeats = new Map<Contestant, number>();
+  const brief = new Set<Contestant>();
   for (const contestant of contestants) {
     await contestant.enter();
     contestant.run();
-    repeats.set(contestant, Math.max(1, Math.round(sampleMs / time(contestant, 2))));
+    const once = time(contestant, 2);
+    repeats.set(contestant, Math.max(1, Math.round(sampleMs / once)));
+    if (once < 50) brief.add(contestant);
   }
   const samples = new Map<Contestant, number[]>(contestants.map((contestant) => [contestant, []]));
   for (let round = 0; round < rounds; round++) {
     for (const contestant of contestants) {
       await contestant.enter();
-      // The one before left the caches to its own data.
-      contestant.run();
+      // The one before left its own data in the caches. That matters to a short run.
+      if (brief.has(contestant)) contestant.run();
       samples.get(contestant)!.push(time(contestant, repeats.get(contestant)!));
     }
   }

@@ -30,7 +30,7 @@ export async function bench({ full, only, json }: BenchOptions): Promise<number>
     throw new RangeError(`no case is called '${stranger}'; there are ${cases.map(({ name }) => name).join(', ')}`);
 
   await tf.setBackend('wasm');
-  const effort: Effort = full ? { rounds: 61, sampleMs: 60 } : { rounds: 21, sampleMs: 25 };
+  const effort: Effort = { rounds: full ? 201 : 41, sampleMs: 6 };
   const where = { commit: commit(), machine: machine() };
   console.log(
     `${where.machine.cpu}, ${where.machine.cores} cores, Node ${where.machine.node}, commit ${where.commit ?? 'unknown'}`,

@@ -1,67 +1,27 @@
 // AFT-simple in which a target sees the sources up to its own time. What a channel has gathered, its largest key, numerator and
-// denominator, stands in the rows of the state; sums of the last few steps stand apart in `scratch`, for precision.
-import { expm1Near, loadLanes, madd, maximum, splat, storeLanes } from '../../tensor-ops/assembly/math';
+// denominator, stands in three rows of slots, and the sums of the last few steps in two more, for precision.
+import { exp, expm1Near, log, madd, maximum, splat } from '../../tensor-ops/assembly/math';
 import { gateExponential, gateOf, gateSlope, NO_GATE } from './gate';
-import { expLanes, logLanes } from './lanes';
-import { exists, fillNone, mean, NONE, SPAN } from './sources';
-
-/** Floats of working memory that `causalForward` and `causalBackward` need. */
-export function causalScratchFloats(dim: i32): i32 {
-  return 5 * dim;
-}
+import { expCall, slotBytes, vectorAt } from './lanes';
+import { closeSums, closesSpan, exists, fillNone, logNormalizerOf, mean, NONE } from './sources';
 
 /** Takes in one source. The exponent is minus the distance of key and largest key, so one exponential serves both sides. */
 // @ts-ignore: decorator
 @inline
-function gatherStep(key: usize, value: usize, state: usize, partial: usize, rowBytes: usize, n: i32): void {
-  const k = loadLanes(key, n);
-  const largest = loadLanes(state, n);
-  const rises = f32x4.gt(k, largest);
-  const ratio = expLanes(f32x4.neg(f32x4.abs(f32x4.sub(k, largest))), n);
+function gather(key: v128, value: v128, state: usize, slots: usize): void {
+  const numerator = state + slots;
+  const denominator = numerator + slots;
+  const partial = denominator + slots;
+  const largest = v128.load(state);
+  const rises = f32x4.gt(key, largest);
+  const ratio = exp(f32x4.neg(f32x4.abs(f32x4.sub(key, largest))));
   const keep = v128.bitselect(ratio, splat(1.0), rises);
   const weight = v128.bitselect(splat(1.0), ratio, rises);
-  storeLanes(state, maximum(largest, k), n);
-  storeLanes(state + rowBytes, f32x4.mul(loadLanes(state + rowBytes, n), keep), n);
-  storeLanes(state + 2 * rowBytes, f32x4.mul(loadLanes(state + 2 * rowBytes, n), keep), n);
-  storeLanes(partial, madd(weight, loadLanes(value, n), f32x4.mul(loadLanes(partial, n), keep)), n);
-  storeLanes(partial + rowBytes, madd(loadLanes(partial + rowBytes, n), keep, weight), n);
-}
-
-// @ts-ignore: decorator
-@inline
-function targetStep(
-  query: usize,
-  state: usize,
-  partial: usize,
-  rowBytes: usize,
-  output: usize,
-  context: usize,
-  logNormalizer: usize,
-  activation: i32,
-  n: i32,
-): void {
-  const numerator = f32x4.add(loadLanes(state + rowBytes, n), loadLanes(partial, n));
-  const denominator = f32x4.add(loadLanes(state + 2 * rowBytes, n), loadLanes(partial + rowBytes, n));
-  let mixed = mean(numerator, denominator);
-  if (context != 0) {
-    storeLanes(context, mixed, n);
-    const sum = f32x4.add(loadLanes(state, n), logLanes(denominator, n));
-    storeLanes(logNormalizer, v128.bitselect(splat(NONE), sum, f32x4.eq(denominator, splat(0.0))), n);
-  }
-  if (activation != NO_GATE) {
-    const q = loadLanes(query, n);
-    mixed = f32x4.mul(mixed, gateOf(q, gateExponential(q, activation, n), activation));
-  }
-  storeLanes(output, mixed, n);
-}
-
-/** Moves the sums of the last steps into the state. */
-function closeSpan(state: usize, partial: usize, dim: i32): void {
-  for (let i: usize = 0, bytes = <usize>dim << 3; i < bytes; i += 4) {
-    const total = state + (<usize>dim << 2) + i;
-    store<f32>(total, load<f32>(total) + load<f32>(partial + i));
-    store<f32>(partial + i, 0.0);
-  }
+  v128.store(state, maximum(largest, key));
+  v128.store(numerator, f32x4.mul(v128.load(numerator), keep));
+  v128.store(denominator, f32x4.mul(v128.load(denominator), keep));
+  v128.store(partial, madd(weight, value, f32x4.mul(v128.load(partial), keep)));
+  v128.store(partial + slots, madd(v128.load(partial + slots), keep, weight));
 }
 
 /** `initialState` may be 0 for none; `context` and `logNormalizer` are both 0 when they are not wanted. */
@@ -75,39 +35,56 @@ export function causalForward(
   finalState: usize,
   context: usize,
   logNormalizer: usize,
-  scratch: usize,
+  state: usize,
   batch: i32,
   time: i32,
   dim: i32,
   activation: i32,
 ): void {
-  const rowBytes = <usize>dim << 2;
-  const body = rowBytes & ~15;
+  const row = <usize>dim << 2;
+  const slots = slotBytes(dim);
+  const sums = state + slots;
+  const partials = sums + 2 * slots;
   for (let b: i32 = 0; b < batch; b++) {
     const first = <usize>b * <usize>time;
-    const state = finalState + <usize>b * 3 * rowBytes;
+    const states = <usize>b * 3 * row;
+    fillNone(state, slots);
+    memory.fill(sums, 0, 4 * slots);
     if (initialState != 0) {
-      memory.copy(state, initialState + <usize>b * 3 * rowBytes, 3 * rowBytes);
-    } else {
-      fillNone(state, rowBytes);
-      memory.fill(state + rowBytes, 0, 2 * rowBytes);
+      for (let part: usize = 0; part < 3; part++) {
+        const given = initialState + states + part * row;
+        for (let slot: usize = 0; slot < slots; slot += 16) v128.store(state + part * slots + slot, v128.load(given + vectorAt(slot, dim)));
+      }
     }
-    memory.fill(scratch, 0, 2 * rowBytes);
     for (let t: i32 = 0; t < time; t++) {
-      const row = (first + t) * rowBytes;
+      const begin = (first + t) * row;
+      // Two loops: in one, the registers do not hold the constants of all that is computed.
       if (exists(mask, first + t)) {
-        for (let i: usize = 0; i < body; i += 16) gatherStep(key + row + i, value + row + i, state + i, scratch + i, rowBytes, 4);
-        for (let i = body; i < rowBytes; i += 4) gatherStep(key + row + i, value + row + i, state + i, scratch + i, rowBytes, 1);
+        for (let slot: usize = 0; slot < slots; slot += 16) {
+          const i = begin + vectorAt(slot, dim);
+          gather(v128.load(key + i), v128.load(value + i), state + slot, slots);
+        }
       }
-      const mixed = context == 0 ? 0 : context + row;
-      const normalizer = context == 0 ? 0 : logNormalizer + row;
-      for (let i: usize = 0; i < body; i += 16) {
-        targetStep(query + row + i, state + i, scratch + i, rowBytes, output + row + i, mixed == 0 ? 0 : mixed + i, normalizer + i, activation, 4);
+      for (let slot: usize = 0; slot < slots; slot += 16) {
+        const i = begin + vectorAt(slot, dim);
+        const numerator = f32x4.add(v128.load(sums + slot), v128.load(partials + slot));
+        const denominator = f32x4.add(v128.load(sums + slots + slot), v128.load(partials + slots + slot));
+        let mixed = mean(numerator, denominator);
+        if (context != 0) {
+          v128.store(context + i, mixed);
+          v128.store(logNormalizer + i, logNormalizerOf(v128.load(state + slot), denominator, log(denominator)));
+        }
+        if (activation != NO_GATE) {
+          const q = v128.load(query + i);
+          mixed = f32x4.mul(mixed, gateOf(q, gateExponential(q, activation), activation));
+        }
+        v128.store(output + i, mixed);
       }
-      for (let i = body; i < rowBytes; i += 4) {
-        targetStep(query + row + i, state + i, scratch + i, rowBytes, output + row + i, mixed == 0 ? 0 : mixed + i, normalizer + i, activation, 1);
-      }
-      if (t % SPAN == SPAN - 1 || t == time - 1) closeSpan(state, scratch, dim);
+      if (closesSpan(t, time)) closeSums(sums, partials, 2 * slots);
+    }
+    for (let part: usize = 0; part < 3; part++) {
+      const target = finalState + states + part * row;
+      for (let slot: usize = 0; slot < slots; slot += 16) v128.store(target + vectorAt(slot, dim), v128.load(state + part * slots + slot));
     }
   }
 }
@@ -118,69 +95,21 @@ export function causalForward(
  */
 // @ts-ignore: decorator
 @inline
-function decay(large: usize, small: usize, near: v128, change: v128, factor: v128, term: v128, n: i32): void {
-  const whole = f32x4.add(loadLanes(large, n), loadLanes(small, n));
-  const moved = f32x4.add(loadLanes(small, n), madd(whole, change, term));
-  storeLanes(small, v128.bitselect(moved, madd(whole, factor, term), near), n);
-  storeLanes(large, v128.and(loadLanes(large, n), near), n);
+function decay(large: usize, small: usize, near: v128, change: v128, factor: v128, term: v128): v128 {
+  const whole = f32x4.add(v128.load(large), v128.load(small));
+  const moved = f32x4.add(v128.load(small), madd(whole, change, term));
+  const kept = v128.and(v128.load(large), near);
+  const rest = v128.bitselect(moved, madd(whole, factor, term), near);
+  v128.store(large, kept);
+  v128.store(small, rest);
+  return f32x4.add(kept, rest);
 }
 
 /**
- * One target, from the last to the first. `carried` holds, relative to the normalizer of the target after this one, the sum of what the later targets
- * received, the same times their contexts, that normalizer, and the small parts of both sums; normalizers only grow with time, so sums only decay.
+ * From the last target to the first. `scratch` holds, relative to the normalizer of the target after this one, what the later targets received, the
+ * same times their contexts, the small parts of both sums, and that normalizer; normalizers only grow with time, so sums only decay.
+ * `initialState` and `dInitialState` are both 0 where there was no state.
  */
-// @ts-ignore: decorator
-@inline
-function receiveStep(
-  query: usize,
-  context: usize,
-  logNormalizer: usize,
-  dOutput: usize,
-  dQuery: usize,
-  carried: usize,
-  rowBytes: usize,
-  activation: i32,
-  n: i32,
-): void {
-  let received = loadLanes(dOutput, n);
-  const mixed = loadLanes(context, n);
-  let slope = splat(0.0);
-  if (activation != NO_GATE) {
-    const q = loadLanes(query, n);
-    const exponential = gateExponential(q, activation, n);
-    const gate = gateOf(q, exponential, activation);
-    slope = f32x4.mul(f32x4.mul(received, mixed), gateSlope(q, exponential, gate, activation));
-    received = f32x4.mul(received, gate);
-  }
-  storeLanes(dQuery, slope, n);
-  const normalizer = loadLanes(logNormalizer, n);
-  const exponent = f32x4.sub(normalizer, loadLanes(carried + 2 * rowBytes, n));
-  const factor = expLanes(exponent, n);
-  const change = expm1Near(exponent);
-  const near = f32x4.lt(f32x4.abs(exponent), splat(0.34));
-  decay(carried, carried + 3 * rowBytes, near, change, factor, received, n);
-  decay(carried + rowBytes, carried + 4 * rowBytes, near, change, factor, f32x4.mul(received, mixed), n);
-  storeLanes(carried + 2 * rowBytes, normalizer, n);
-}
-
-/** Both parts of a carried sum. */
-// @ts-ignore: decorator
-@inline
-function wholeSum(sum: usize, rowBytes: usize, n: i32): v128 {
-  return f32x4.add(loadLanes(sum, n), loadLanes(sum + 3 * rowBytes, n));
-}
-
-// @ts-ignore: decorator
-@inline
-function sourceStep(key: usize, value: usize, carried: usize, rowBytes: usize, dKey: usize, dValue: usize, n: i32): void {
-  const weight = expLanes(f32x4.sub(loadLanes(key, n), loadLanes(carried + 2 * rowBytes, n)), n);
-  const received = wholeSum(carried, rowBytes, n);
-  storeLanes(dValue, f32x4.mul(weight, received), n);
-  const weighed = f32x4.sub(f32x4.mul(loadLanes(value, n), received), wholeSum(carried + rowBytes, rowBytes, n));
-  storeLanes(dKey, f32x4.mul(weight, weighed), n);
-}
-
-/** `initialState` and `dInitialState` are both 0 where there was no state. */
 export function causalBackward(
   query: usize,
   key: usize,
@@ -202,42 +131,68 @@ export function causalBackward(
   dim: i32,
   activation: i32,
 ): void {
-  const rowBytes = <usize>dim << 2;
-  const body = rowBytes & ~15;
+  const row = <usize>dim << 2;
+  const slots = slotBytes(dim);
+  const weighed = scratch + slots;
+  const small = weighed + slots;
+  const normalizers = small + 2 * slots;
   for (let b: i32 = 0; b < batch; b++) {
     const first = <usize>b * <usize>time;
-    const states = <usize>b * 3 * rowBytes;
-    memory.fill(scratch + 3 * rowBytes, 0, 2 * rowBytes);
+    const states = <usize>b * 3 * row;
+    memory.fill(small, 0, 2 * slots);
     // The final state counts as one more target; its largest key is held constant, for it cancels in every use of a state.
-    for (let i: usize = 0; i < rowBytes; i += 4) {
-      store<f32>(scratch + i, load<f32>(dFinalState + states + rowBytes + i));
-      store<f32>(scratch + rowBytes + i, -load<f32>(dFinalState + states + 2 * rowBytes + i));
-      store<f32>(scratch + 2 * rowBytes + i, load<f32>(finalState + states + i));
+    for (let slot: usize = 0; slot < slots; slot += 16) {
+      const i = states + vectorAt(slot, dim);
+      v128.store(scratch + slot, v128.load(dFinalState + i + row));
+      v128.store(weighed + slot, f32x4.neg(v128.load(dFinalState + i + 2 * row)));
+      v128.store(normalizers + slot, v128.load(finalState + i));
     }
     for (let t = time - 1; t >= 0; t--) {
-      const row = (first + t) * rowBytes;
-      for (let i: usize = 0; i < body; i += 16) {
-        receiveStep(query + row + i, context + row + i, logNormalizer + row + i, dOutput + row + i, dQuery + row + i, scratch + i, rowBytes, activation, 4);
+      const begin = (first + t) * row;
+      const seen = exists(mask, first + t);
+      for (let slot: usize = 0; slot < slots; slot += 16) {
+        const i = begin + vectorAt(slot, dim);
+        const mixed = v128.load(context + i);
+        let gradient = v128.load(dOutput + i);
+        let slope = splat(0.0);
+        if (activation != NO_GATE) {
+          const q = v128.load(query + i);
+          const exponential = gateExponential(q, activation);
+          const gate = gateOf(q, exponential, activation);
+          slope = f32x4.mul(f32x4.mul(gradient, mixed), gateSlope(q, exponential, gate, activation));
+          gradient = f32x4.mul(gradient, gate);
+        }
+        v128.store(dQuery + i, slope);
+        const normalizer = v128.load(logNormalizer + i);
+        const exponent = f32x4.sub(normalizer, v128.load(normalizers + slot));
+        v128.store(normalizers + slot, normalizer);
+        const factor = exp(exponent);
+        const change = expm1Near(exponent);
+        const near = f32x4.lt(f32x4.abs(exponent), splat(0.34));
+        const received = decay(scratch + slot, small + slot, near, change, factor, gradient);
+        const balance = decay(weighed + slot, small + slots + slot, near, change, factor, f32x4.mul(gradient, mixed));
+        // A masked source may hold anything, so its key and value are not even read.
+        let keyGradient = splat(0.0);
+        let valueGradient = splat(0.0);
+        if (seen) {
+          const weight = exp(f32x4.sub(v128.load(key + i), normalizer));
+          valueGradient = f32x4.mul(weight, received);
+          keyGradient = f32x4.mul(weight, f32x4.sub(f32x4.mul(v128.load(value + i), received), balance));
+        }
+        v128.store(dValue + i, valueGradient);
+        v128.store(dKey + i, keyGradient);
       }
-      for (let i = body; i < rowBytes; i += 4) {
-        receiveStep(query + row + i, context + row + i, logNormalizer + row + i, dOutput + row + i, dQuery + row + i, scratch + i, rowBytes, activation, 1);
-      }
-      if (!exists(mask, first + t)) {
-        memory.fill(dKey + row, 0, rowBytes);
-        memory.fill(dValue + row, 0, rowBytes);
-        continue;
-      }
-      for (let i: usize = 0; i < body; i += 16) sourceStep(key + row + i, value + row + i, scratch + i, rowBytes, dKey + row + i, dValue + row + i, 4);
-      for (let i = body; i < rowBytes; i += 4) sourceStep(key + row + i, value + row + i, scratch + i, rowBytes, dKey + row + i, dValue + row + i, 1);
     }
     if (initialState == 0) continue;
-    memory.fill(dInitialState + states, 0, rowBytes);
-    for (let i: usize = 0; i < rowBytes; i += 4) {
-      const largest = loadLanes(initialState + states + i, 1);
+    for (let slot: usize = 0; slot < slots; slot += 16) {
+      const i = states + vectorAt(slot, dim);
+      const largest = v128.load(initialState + i);
       const begun = f32x4.gt(largest, splat(NONE / 2));
-      const factor = v128.and(expLanes(f32x4.sub(largest, loadLanes(scratch + 2 * rowBytes + i, 1)), 1), begun);
-      storeLanes(dInitialState + states + rowBytes + i, f32x4.mul(factor, wholeSum(scratch + i, rowBytes, 1)), 1);
-      storeLanes(dInitialState + states + 2 * rowBytes + i, f32x4.neg(f32x4.mul(factor, wholeSum(scratch + rowBytes + i, rowBytes, 1))), 1);
+      const factor = v128.and(expCall(f32x4.sub(largest, v128.load(normalizers + slot))), begun);
+      v128.store(dInitialState + i, splat(0.0));
+      v128.store(dInitialState + i + row, f32x4.mul(factor, f32x4.add(v128.load(scratch + slot), v128.load(small + slot))));
+      const balance = f32x4.add(v128.load(weighed + slot), v128.load(small + slots + slot));
+      v128.store(dInitialState + i + 2 * row, f32x4.neg(f32x4.mul(factor, balance)));
     }
   }
 }

@@ -1,67 +1,18 @@
-// AFT-simple over all sources, and its gradient. Rows are contiguous, so time is the outer loop and channels are the lanes; what a
-// channel accumulates stands in rows of `scratch`.
-import { loadLanes, madd, maximum, splat, storeLanes } from '../../tensor-ops/assembly/math';
+// AFT-simple over all sources, and its gradient. Rows are contiguous, so time is the outer loop and channels are the lanes.
+import { exp, madd, maximum, splat } from '../../tensor-ops/assembly/math';
 import { gateExponential, gateOf, gateSlope, NO_GATE } from './gate';
-import { expLanes, logLanes } from './lanes';
-import { exists, fillNone, mean, NONE, SPAN } from './sources';
+import { logCall, slotBytes, vectorAt } from './lanes';
+import { closeSums, closesSpan, exists, fillNone, logNormalizerOf, mean } from './sources';
 
-export { causalForward, causalBackward, causalScratchFloats } from './aft-simple-causal';
+export { causalForward, causalBackward } from './aft-simple-causal';
+export { copyRows } from './lanes';
 
-/** Floats of working memory that `forward` and `backward` need. */
-export function scratchFloats(dim: i32): i32 {
-  return 5 * dim;
+/** Bytes of working memory that each function here needs: five rows of slots. */
+export function scratchBytes(dim: i32): usize {
+  return 5 * slotBytes(dim);
 }
 
-// @ts-ignore: decorator
-@inline
-function largestStep(key: usize, largest: usize, n: i32): void {
-  storeLanes(largest, maximum(loadLanes(largest, n), loadLanes(key, n)), n);
-}
-
-// @ts-ignore: decorator
-@inline
-function weighStep(key: usize, value: usize, largest: usize, numerator: usize, denominator: usize, n: i32): void {
-  const weight = expLanes(f32x4.sub(loadLanes(key, n), loadLanes(largest, n)), n);
-  storeLanes(numerator, madd(weight, loadLanes(value, n), loadLanes(numerator, n)), n);
-  storeLanes(denominator, f32x4.add(loadLanes(denominator, n), weight), n);
-}
-
-/** Moves a partial sum into its total. */
-// @ts-ignore: decorator
-@inline
-function closeStep(total: usize, partial: usize, n: i32): void {
-  storeLanes(total, f32x4.add(loadLanes(total, n), loadLanes(partial, n)), n);
-  storeLanes(partial, splat(0.0), n);
-}
-
-function close(total: usize, partial: usize, rowBytes: usize): void {
-  const body = rowBytes & ~15;
-  for (let i: usize = 0; i < body; i += 16) closeStep(total + i, partial + i, 4);
-  for (let i = body; i < rowBytes; i += 4) closeStep(total + i, partial + i, 1);
-}
-
-// @ts-ignore: decorator
-@inline
-function contextStep(numerator: usize, denominator: usize, largest: usize, logNormalizer: usize, n: i32): void {
-  const total = loadLanes(denominator, n);
-  storeLanes(numerator, mean(loadLanes(numerator, n), total), n);
-  if (logNormalizer == 0) return;
-  const sum = f32x4.add(loadLanes(largest, n), logLanes(total, n));
-  storeLanes(logNormalizer, v128.bitselect(splat(NONE), sum, f32x4.eq(total, splat(0.0))), n);
-}
-
-// @ts-ignore: decorator
-@inline
-function gateStep(query: usize, context: usize, output: usize, activation: i32, n: i32): void {
-  let mixed = loadLanes(context, n);
-  if (activation != NO_GATE) {
-    const q = loadLanes(query, n);
-    mixed = f32x4.mul(mixed, gateOf(q, gateExponential(q, activation, n), activation));
-  }
-  storeLanes(output, mixed, n);
-}
-
-/** `context` and `logNormalizer`, `[batch, dim]`, may be 0: then they are not wanted. */
+/** `context` and `logNormalizer`, `[batch, dim]`, are both 0 when they are not wanted. */
 export function forward(
   query: usize,
   key: usize,
@@ -76,87 +27,57 @@ export function forward(
   dim: i32,
   activation: i32,
 ): void {
-  const rowBytes = <usize>dim << 2;
-  const body = rowBytes & ~15;
+  const row = <usize>dim << 2;
+  const slots = slotBytes(dim);
   const largest = scratch;
-  const numerator = scratch + rowBytes;
-  const denominator = numerator + rowBytes;
-  const partialNumerator = denominator + rowBytes;
-  const partialDenominator = partialNumerator + rowBytes;
+  const numerator = scratch + slots;
+  const denominator = numerator + slots;
+  const partials = denominator + slots;
   for (let b: i32 = 0; b < batch; b++) {
     const first = <usize>b * <usize>time;
-    fillNone(largest, rowBytes);
-    memory.fill(numerator, 0, 4 * rowBytes);
+    fillNone(largest, slots);
+    memory.fill(numerator, 0, 4 * slots);
     for (let t: i32 = 0; t < time; t++) {
       if (!exists(mask, first + t)) continue;
-      const row = (first + t) * rowBytes;
-      for (let i: usize = 0; i < body; i += 16) largestStep(key + row + i, largest + i, 4);
-      for (let i = body; i < rowBytes; i += 4) largestStep(key + row + i, largest + i, 1);
+      const keys = key + (first + t) * row;
+      for (let slot: usize = 0; slot < slots; slot += 16) {
+        v128.store(largest + slot, maximum(v128.load(largest + slot), v128.load(keys + vectorAt(slot, dim))));
+      }
     }
     for (let t: i32 = 0; t < time; t++) {
       if (exists(mask, first + t)) {
-        const row = (first + t) * rowBytes;
-        for (let i: usize = 0; i < body; i += 16) {
-          weighStep(key + row + i, value + row + i, largest + i, partialNumerator + i, partialDenominator + i, 4);
-        }
-        for (let i = body; i < rowBytes; i += 4) {
-          weighStep(key + row + i, value + row + i, largest + i, partialNumerator + i, partialDenominator + i, 1);
+        const begin = (first + t) * row;
+        for (let slot: usize = 0; slot < slots; slot += 16) {
+          const i = begin + vectorAt(slot, dim);
+          const weight = exp(f32x4.sub(v128.load(key + i), v128.load(largest + slot)));
+          v128.store(partials + slot, madd(weight, v128.load(value + i), v128.load(partials + slot)));
+          v128.store(partials + slots + slot, f32x4.add(v128.load(partials + slots + slot), weight));
         }
       }
-      if (t % SPAN == SPAN - 1 || t == time - 1) {
-        close(numerator, partialNumerator, rowBytes);
-        close(denominator, partialDenominator, rowBytes);
-      }
+      if (closesSpan(t, time)) closeSums(numerator, partials, 2 * slots);
     }
-    const normalizer = logNormalizer == 0 ? 0 : logNormalizer + <usize>b * rowBytes;
-    for (let i: usize = 0; i < body; i += 16) {
-      contextStep(numerator + i, denominator + i, largest + i, normalizer == 0 ? 0 : normalizer + i, 4);
+    for (let slot: usize = 0; slot < slots; slot += 16) {
+      const total = v128.load(denominator + slot);
+      const mixed = mean(v128.load(numerator + slot), total);
+      v128.store(numerator + slot, mixed);
+      if (context == 0) continue;
+      const i = <usize>b * row + vectorAt(slot, dim);
+      v128.store(context + i, mixed);
+      v128.store(logNormalizer + i, logNormalizerOf(v128.load(largest + slot), total, logCall(total)));
     }
-    for (let i = body; i < rowBytes; i += 4) {
-      contextStep(numerator + i, denominator + i, largest + i, normalizer == 0 ? 0 : normalizer + i, 1);
-    }
-    if (context != 0) memory.copy(context + <usize>b * rowBytes, numerator, rowBytes);
     for (let t: i32 = 0; t < time; t++) {
-      const row = (first + t) * rowBytes;
-      for (let i: usize = 0; i < body; i += 16) gateStep(query + row + i, numerator + i, output + row + i, activation, 4);
-      for (let i = body; i < rowBytes; i += 4) gateStep(query + row + i, numerator + i, output + row + i, activation, 1);
+      const begin = (first + t) * row;
+      for (let slot: usize = 0; slot < slots; slot += 16) {
+        const i = begin + vectorAt(slot, dim);
+        let mixed = v128.load(numerator + slot);
+        if (activation != NO_GATE) {
+          const q = v128.load(query + i);
+          mixed = f32x4.mul(mixed, gateOf(q, gateExponential(q, activation), activation));
+        }
+        v128.store(output + i, mixed);
+      }
     }
   }
-}
-
-/** The gradient of the query, and the sum over targets of what reaches the context. */
-// @ts-ignore: decorator
-@inline
-function receiveStep(query: usize, context: usize, dOutput: usize, dQuery: usize, partial: usize, activation: i32, n: i32): void {
-  let received = loadLanes(dOutput, n);
-  let slope = splat(0.0);
-  if (activation != NO_GATE) {
-    const q = loadLanes(query, n);
-    const exponential = gateExponential(q, activation, n);
-    const gate = gateOf(q, exponential, activation);
-    slope = f32x4.mul(f32x4.mul(received, loadLanes(context, n)), gateSlope(q, exponential, gate, activation));
-    received = f32x4.mul(received, gate);
-  }
-  storeLanes(dQuery, slope, n);
-  storeLanes(partial, f32x4.add(loadLanes(partial, n), received), n);
-}
-
-// @ts-ignore: decorator
-@inline
-function sourceStep(
-  key: usize,
-  value: usize,
-  context: usize,
-  logNormalizer: usize,
-  received: usize,
-  dKey: usize,
-  dValue: usize,
-  n: i32,
-): void {
-  const weight = expLanes(f32x4.sub(loadLanes(key, n), loadLanes(logNormalizer, n)), n);
-  const gradient = f32x4.mul(weight, loadLanes(received, n));
-  storeLanes(dValue, gradient, n);
-  storeLanes(dKey, f32x4.mul(gradient, f32x4.sub(loadLanes(value, n), loadLanes(context, n))), n);
 }
 
 export function backward(
@@ -176,37 +97,52 @@ export function backward(
   dim: i32,
   activation: i32,
 ): void {
-  const rowBytes = <usize>dim << 2;
-  const body = rowBytes & ~15;
+  const row = <usize>dim << 2;
+  const slots = slotBytes(dim);
+  // What reaches the context, summed over targets: one sum serves every source.
   const received = scratch;
-  const partial = scratch + rowBytes;
+  const partial = scratch + slots;
+  const mixed = partial + slots;
+  const normalizer = mixed + slots;
   for (let b: i32 = 0; b < batch; b++) {
     const first = <usize>b * <usize>time;
-    const mixed = context + <usize>b * rowBytes;
-    const normalizer = logNormalizer + <usize>b * rowBytes;
-    memory.fill(received, 0, 2 * rowBytes);
-    for (let t: i32 = 0; t < time; t++) {
-      const row = (first + t) * rowBytes;
-      for (let i: usize = 0; i < body; i += 16) {
-        receiveStep(query + row + i, mixed + i, dOutput + row + i, dQuery + row + i, partial + i, activation, 4);
-      }
-      for (let i = body; i < rowBytes; i += 4) {
-        receiveStep(query + row + i, mixed + i, dOutput + row + i, dQuery + row + i, partial + i, activation, 1);
-      }
-      if (t % SPAN == SPAN - 1 || t == time - 1) close(received, partial, rowBytes);
+    memory.fill(received, 0, 2 * slots);
+    for (let slot: usize = 0; slot < slots; slot += 16) {
+      const i = <usize>b * row + vectorAt(slot, dim);
+      v128.store(mixed + slot, v128.load(context + i));
+      v128.store(normalizer + slot, v128.load(logNormalizer + i));
     }
     for (let t: i32 = 0; t < time; t++) {
-      const row = (first + t) * rowBytes;
+      const begin = (first + t) * row;
+      for (let slot: usize = 0; slot < slots; slot += 16) {
+        const i = begin + vectorAt(slot, dim);
+        let gradient = v128.load(dOutput + i);
+        let slope = splat(0.0);
+        if (activation != NO_GATE) {
+          const q = v128.load(query + i);
+          const exponential = gateExponential(q, activation);
+          const gate = gateOf(q, exponential, activation);
+          slope = f32x4.mul(f32x4.mul(gradient, v128.load(mixed + slot)), gateSlope(q, exponential, gate, activation));
+          gradient = f32x4.mul(gradient, gate);
+        }
+        v128.store(dQuery + i, slope);
+        v128.store(partial + slot, f32x4.add(v128.load(partial + slot), gradient));
+      }
+      if (closesSpan(t, time)) closeSums(received, partial, slots);
+    }
+    for (let t: i32 = 0; t < time; t++) {
+      const begin = (first + t) * row;
       if (!exists(mask, first + t)) {
-        memory.fill(dKey + row, 0, rowBytes);
-        memory.fill(dValue + row, 0, rowBytes);
+        memory.fill(dKey + begin, 0, row);
+        memory.fill(dValue + begin, 0, row);
         continue;
       }
-      for (let i: usize = 0; i < body; i += 16) {
-        sourceStep(key + row + i, value + row + i, mixed + i, normalizer + i, received + i, dKey + row + i, dValue + row + i, 4);
-      }
-      for (let i = body; i < rowBytes; i += 4) {
-        sourceStep(key + row + i, value + row + i, mixed + i, normalizer + i, received + i, dKey + row + i, dValue + row + i, 1);
+      for (let slot: usize = 0; slot < slots; slot += 16) {
+        const i = begin + vectorAt(slot, dim);
+        const weight = exp(f32x4.sub(v128.load(key + i), v128.load(normalizer + slot)));
+        const gradient = f32x4.mul(weight, v128.load(received + slot));
+        v128.store(dValue + i, gradient);
+        v128.store(dKey + i, f32x4.mul(gradient, f32x4.sub(v128.load(value + i), v128.load(mixed + slot))));
       }
     }
   }

@@ -1,6 +1,6 @@
 // The query gate of every AFT operator. Activation codes are places in `queryActivations` of src/query-activation.ts.
-import { maximum, minimum, splat } from '../../tensor-ops/assembly/math';
-import { expLanes, tanhCall } from './lanes';
+import { exp, maximum, minimum, splat } from '../../tensor-ops/assembly/math';
+import { tanhCall } from './lanes';
 
 export const NO_GATE: i32 = 0;
 const LINEAR: i32 = 1;
@@ -10,8 +10,8 @@ const TANH: i32 = 3;
 /** What gate and slope of a sigmoid share: e^-query, at most e^87 so that the slope stays finite. Nothing for the others. */
 // @ts-ignore: decorator
 @inline
-export function gateExponential(query: v128, activation: i32, n: i32): v128 {
-  return activation == SIGMOID ? expLanes(minimum(f32x4.neg(query), splat(87.0)), n) : query;
+export function gateExponential(query: v128, activation: i32): v128 {
+  return activation == SIGMOID ? exp(minimum(f32x4.neg(query), splat(87.0))) : query;
 }
 
 /** The gate; relu is what remains, so NaN passes through every one. */

@@ -14,6 +14,13 @@ export function exists(mask: usize, index: usize): bool {
   return mask == 0 || load<f32>(mask + (index << 2)) != 0.0;
 }
 
+/** Whether the sums of the last steps are to be closed after step `t`. */
+// @ts-ignore: decorator
+@inline
+export function closesSpan(t: i32, time: i32): bool {
+  return t % SPAN == SPAN - 1 || t == time - 1;
+}
+
 /** `numerator / denominator`, and 0 where nothing was summed. */
 // @ts-ignore: decorator
 @inline
@@ -21,7 +28,22 @@ export function mean(numerator: v128, denominator: v128): v128 {
   return v128.andnot(f32x4.div(numerator, denominator), f32x4.eq(denominator, splat(0.0)));
 }
 
-/** Fills a row of a state with the key of no source. */
-export function fillNone(row: usize, rowBytes: usize): void {
-  for (let i: usize = 0; i < rowBytes; i += 4) store<f32>(row + i, NONE);
+/** The log of a sum relative to `largest`, and NONE where nothing was summed; `logSum` is the log of `denominator`. */
+// @ts-ignore: decorator
+@inline
+export function logNormalizerOf(largest: v128, denominator: v128, logSum: v128): v128 {
+  return v128.bitselect(splat(NONE), f32x4.add(largest, logSum), f32x4.eq(denominator, splat(0.0)));
+}
+
+/** Fills slots with the key of no source. */
+export function fillNone(slots: usize, bytes: usize): void {
+  for (let slot: usize = 0; slot < bytes; slot += 16) v128.store(slots + slot, splat(NONE));
+}
+
+/** Adds partial sums to their totals and clears them. */
+export function closeSums(totals: usize, partials: usize, bytes: usize): void {
+  for (let slot: usize = 0; slot < bytes; slot += 16) {
+    v128.store(totals + slot, f32x4.add(v128.load(totals + slot), v128.load(partials + slot)));
+    v128.store(partials + slot, splat(0.0));
+  }
 }

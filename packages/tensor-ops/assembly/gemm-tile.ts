@@ -43,7 +43,8 @@ function tile(left: usize, right: usize, depth: i32, out: usize, outRow: usize, 
   let c10 = f32x4.splat(0), c11 = f32x4.splat(0);
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0);
   let c30 = f32x4.splat(0), c31 = f32x4.splat(0);
-  for (let p = 0; p < depth; p++) {
+  const end = right + ((<usize>depth * TILE_COLUMNS) << 2);
+  while (right < end) {
     const b0 = v128.load(right);
     const b1 = v128.load(right, 16);
     let a = v128.load32_splat(left);

@@ -55,7 +55,7 @@ describeForms('aftSimple', { fused: fusedBackends }, (form) => {
     holds(async ({ causal, shape: [, , dim], ...given }) => {
       const before = await values(form, given, { causal });
       const after = await values(form, { ...given, key: map(given.key, (key, i) => key + (i % dim)) }, { causal });
-      before.forEach((x, i) => expect(after[i]).toBeCloseTo(x, close - 1));
+      for (const [i, x] of before.entries()) expect(after[i]).toBeCloseTo(x, close - 1);
     }));
 
   test('a masked key is as good as no key', () =>
@@ -77,7 +77,7 @@ describeForms('aftSimple', { fused: fusedBackends }, (form) => {
         { causal },
       );
       const kept = masked.filter((_, i) => Math.floor(i / dim) % time !== dropped);
-      kept.forEach((x, i) => expect(shorter[i]).toBeCloseTo(x, close));
+      for (const [i, x] of kept.entries()) expect(shorter[i]).toBeCloseTo(x, close);
     }));
 
   test('without a gate an output lies between the values it mixes', () =>

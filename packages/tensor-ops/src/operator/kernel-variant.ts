@@ -36,7 +36,8 @@ export interface TapedAttributes {
  */
 export function registerKernelVariant(operator: AnyOperator, parsed: ParsedOperator, present: readonly string[]): string {
   const optional = parsed.inputs.filter((input) => input.optional && present.includes(input.name)).map((input) => input.name);
-  const kernelName = [operator.spec.name, ...optional].join('+');
+  // Prefixed, for an operator may be called as a kernel of tfjs is.
+  const kernelName = [`mixfold/${operator.spec.name}`, ...optional].join('+');
   const backendName = getBackend();
   if (getKernel(kernelName, backendName) == null) {
     registerKernel({

@@ -12,7 +12,8 @@ export interface Equation {
 const product = (sizes: readonly number[]) => sizes.reduce((total, size) => total * size, 1);
 
 /** The number of elements of a tensor with these labels. */
-export const sizeOf = (labels: string, sizes: Readonly<Record<string, number>>): number => product([...labels].map((label) => sizes[label]!));
+export const sizeOf = (labels: string, sizes: Readonly<Record<string, number>>): number =>
+  product([...labels].map((label) => sizes[label]!));
 
 /** The labels of `text` without repetitions. */
 export const distinct = (text: string): string => [...new Set(text)].join('');
@@ -28,7 +29,8 @@ export function parseEquation(functionName: string, equation: string, shapes: re
     const table = shapes.map((shape, i) => `\n  operand ${i}  [${shape.join(', ')}]`).join('');
     throw new ShapeError(`${functionName}: ${problem} in '${equation}'${table}`);
   };
-  if (typeof equation !== 'string') throw new ShapeError(`${functionName}: the equation must be a string, got ${typeof equation}`);
+  if (typeof equation !== 'string')
+    throw new ShapeError(`${functionName}: the equation must be a string, got ${typeof equation}`);
   const arrow = equation.indexOf('->');
   checkCharacters(equation, arrow, fail);
   const compact = (text: string) => text.replaceAll(' ', '');
@@ -86,7 +88,8 @@ function ellipsis(count: number, fail: (problem: string) => never): string {
 }
 
 const byAlphabet = (text: string) => [...text].sort().join('');
-const longestEllipsis = (operands: readonly string[]) => [...distinct(operands.join('').replace(/\D/g, ''))].sort().reverse().join('');
+const longestEllipsis = (operands: readonly string[]) =>
+  [...distinct(operands.join('').replace(/\D/g, ''))].sort().reverse().join('');
 
 function implicitOutput(operands: readonly string[]): string {
   const letters = operands.join('').replace(/\d/g, '');
@@ -99,7 +102,8 @@ function explicitOutput(equation: string, arrow: number, operands: readonly stri
   [...written].forEach((label, i) => {
     if (!/[A-Za-z]/.test(label)) return;
     const position = arrow + 2 + i;
-    if (!operands.some((labels) => labels.includes(label))) fail(`label '${label}' at position ${position} of the output is in no operand`);
+    if (!operands.some((labels) => labels.includes(label)))
+      fail(`label '${label}' at position ${position} of the output is in no operand`);
     if (written.indexOf(label) < i) fail(`label '${label}' at position ${position} stands twice in the output`);
   });
   return written.replaceAll(' ', '').replace('...', longestEllipsis(operands));

@@ -49,12 +49,14 @@ export function matrixProduct(
   const columns = right.columns;
   const depth = left.columns;
   let rows = left.rows;
-  let steps = pairs(batch, left, right);
-  if (!transposeA && steps.length > 1 && steps.every(([, offset]) => offset === 0) && left.count === steps.length) {
+  let products = util.sizeFromShape(batch);
+  if (!transposeA && right.count === 1 && left.count === products) {
     // One right matrix for a whole stack: the stack is one tall matrix.
-    rows *= steps.length;
-    steps = [[0, 0]];
+    rows *= products;
+    products = 1;
   }
+  const aPlace = places(batch, products, left);
+  const bPlace = places(batch, products, right);
   const { gemm, gemmScratchBytes } = module.exports(backend);
   const outShape = [...batch, left.rows, right.columns];
   if (util.sizeFromShape(outShape) === 0) return backend.makeOutput(outShape, 'float32');
@@ -64,11 +66,11 @@ export function matrixProduct(
     const [aPointer, bPointer] = [tensorPointer(backend, a), tensorPointer(backend, b)];
     const biasPointer = bias ? tensorPointer(backend, bias) : 0;
     const slopesPointer = slopes ? tensorPointer(backend, slopes) : 0;
-    for (const [aOffset, bOffset] of steps) {
+    for (let i = 0; i < products; i++) {
       gemm(
-        aPointer + 4 * aOffset,
+        aPointer + aPlace(i),
         Number(transposeA),
-        bPointer + 4 * bOffset,
+        bPointer + bPlace(i),
         Number(transposeB),
         target,
         rows,
@@ -113,11 +115,13 @@ function broadcastBatch(a: TensorInfo, b: TensorInfo, left: number[], right: num
   }
 }
 
-/** For each matrix of the output, where its factors begin, in elements. */
-function pairs(batch: number[], left: Matrices, right: Matrices): [number, number][] {
-  const aIndex = matrixIndices(batch, left.batch);
-  const bIndex = matrixIndices(batch, right.batch);
-  return aIndex.map((index, i) => [index * left.rows * left.columns, bIndex[i]! * right.rows * right.columns]);
+/** Where the factor of product i begins, in bytes from that of product 0. */
+function places(batch: number[], products: number, own: Matrices): (i: number) => number {
+  const size = 4 * own.rows * own.columns;
+  if (products === 1 || own.count === 1) return () => 0;
+  if (own.count === products) return (i) => i * size;
+  const indices = matrixIndices(batch, own.batch);
+  return (i) => indices[i]! * size;
 }
 
 /** Which matrix of a stack of shape `own` stands at each place of the broadcast stack `batch`, in row-major order. */

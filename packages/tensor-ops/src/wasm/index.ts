@@ -1,4 +1,4 @@
-export { type EmscriptenModule, tensorPointer, type WasmBackend, type WasmTensorData, wasmMemory } from './wasm-backend';
+export { tensorPointer, type WasmBackend } from './wasm-backend';
 export { setWasmBuild, type WasmBuild, wasmBuild } from './wasm-build';
 export { defineWasmModule, type WasmExports, type WasmModule } from './wasm-module';
 export { withScratch } from './with-scratch';

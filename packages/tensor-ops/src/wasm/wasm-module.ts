@@ -1,4 +1,5 @@
 import { registry } from '../operator/registry';
+import { unpackBinary } from './unpack-binary';
 import { type WasmBackend, wasmMemory } from './wasm-backend';
 import type { WasmBuild } from './wasm-build';
 
@@ -17,7 +18,7 @@ export interface WasmModule<Name extends string = string> {
 /**
  * Declares a kernel module from the binaries that `tooling/build/kernels.mjs` generates. Nothing is decoded until it is used.
  *
- * @param binaries - each build in hexadecimal. Both import `env.memory` and own no data.
+ * @param binaries - each build, packed as text. Both import `env.memory` and own no data.
  * @example
  * const gemm = defineWasmModule<'gemm' | 'gemmScratchBytes'>(gemmBinaries);
  * gemm.exports(backend).gemm(a, b, out, rows, columns, depth);
@@ -37,8 +38,8 @@ export function defineWasmModule<Name extends string = string>(binaries: Readonl
   };
 }
 
-function instantiate<Name extends string>(hex: string, memory: WebAssembly.Memory): WasmExports<Name> {
-  const binary = Uint8Array.from({ length: hex.length / 2 }, (_, i) => Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16));
+function instantiate<Name extends string>(packed: string, memory: WebAssembly.Memory): WasmExports<Name> {
+  const binary = unpackBinary(packed);
   if (isShared(memory)) declareSharedMemory(binary);
   const instance = new WebAssembly.Instance(new WebAssembly.Module(binary), { env: { memory } });
   return instance.exports as WasmExports<Name>;

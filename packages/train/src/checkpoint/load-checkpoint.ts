@@ -44,7 +44,10 @@ async function readModel(directory: string): Promise<{ record: CheckpointRecord;
   return { record, weights: tensors };
 }
 
-/** `state.json` may be missing or one checkpoint behind, after a crash between two renames, but it must not be broken or of another run. */
+/**
+ * `state.json` may be missing or one checkpoint behind, after a crash between two renames, but it must not be broken or of
+ * another run.
+ */
 async function checkStateFile(directory: string, record: CheckpointRecord): Promise<void> {
   const path = join(directory, STATE_FILE);
   let text: string;

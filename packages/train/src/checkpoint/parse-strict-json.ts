@@ -2,8 +2,8 @@
 export type StrictJson = string | number | boolean | null | StrictJson[] | Map<string, StrictJson>;
 
 /**
- * Parses JSON as the header of a safetensors file needs it: a name that occurs twice is an error rather than silently the last one, objects are
- * Maps (so `__proto__` is a name like any other), and nesting is bounded.
+ * Parses JSON as the header of a safetensors file needs it: a name that occurs twice is an error rather than silently the last
+ * one, objects are Maps (so `__proto__` is a name like any other), and nesting is bounded.
  *
  * @throws SyntaxError with the place of the first fault.
  */

@@ -14,8 +14,8 @@ interface Entry {
 }
 
 /**
- * Reads a safetensors file, checking everything that the format promises before any data is touched: length of the header, its JSON, shapes against
- * sizes, and that the tensors cover the data part exactly, without gap or overlap.
+ * Reads a safetensors file, checking everything that the format promises before any data is touched: length of the header, its
+ * JSON, shapes against sizes, and that the tensors cover the data part exactly, without gap or overlap.
  *
  * @param bytes - the whole file.
  * @returns Tensors and metadata; the data are copies. F16 and BF16 are widened to float32.

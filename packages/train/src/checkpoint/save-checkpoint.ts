@@ -15,8 +15,9 @@ export const STATE_FILE = 'state.json';
 /**
  * Saves a training run so that a crash at any moment leaves either the previous checkpoint or this one, whole.
  *
- * The moments go to a new file, `optimizer-STEP.safetensors`; then `model.safetensors` is replaced, and its metadata name that file: this one rename
- * is the moment at which the new checkpoint holds. `state.json` repeats the metadata for readers and scripts. Older moments are removed last.
+ * The moments go to a new file, `optimizer-STEP.safetensors`; then `model.safetensors` is replaced, and its metadata name that
+ * file: this one rename is the moment at which the new checkpoint holds. `state.json` repeats the metadata for readers and
+ * scripts. Older moments are removed last.
  *
  * @param directory - made if it is not there.
  * @remarks Nothing given is changed or disposed. Costs the writing of three times the weights.

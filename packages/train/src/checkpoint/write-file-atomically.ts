@@ -3,10 +3,11 @@ import { open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 /**
- * Replaces a file so that at every moment, crashes and power loss included, it holds either all of the old bytes or all of the new.
+ * Replaces a file so that at every moment, crashes and power loss included, it holds either all of the old bytes or all of the
+ * new.
  *
- * The bytes go to a temporary file in the same folder, are flushed to the device, and the file is renamed; then the folder is flushed, for the name
- * lives there. If any step fails the temporary file is removed and the old file stands.
+ * The bytes go to a temporary file in the same folder, are flushed to the device, and the file is renamed; then the folder is
+ * flushed, for the name lives there. If any step fails the temporary file is removed and the old file stands.
  */
 export async function writeFileAtomically(path: string, bytes: Uint8Array | string): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;

@@ -5,8 +5,8 @@ const LENGTH_BYTES = 8;
 const dataTypes = { F32: Float32Array, I32: Int32Array, BOOL: Uint8Array } as const;
 
 /**
- * Writes tensors as a safetensors file. The same tensors and metadata give the same bytes, in whatever order they are given: larger elements come
- * first, then names in code-unit order, which also aligns every tensor to its element size.
+ * Writes tensors as a safetensors file. The same tensors and metadata give the same bytes, in whatever order they are given:
+ * larger elements come first, then names in code-unit order, which also aligns every tensor to its element size.
  *
  * @param tensors - by name; F32, I32 or BOOL.
  * @param metadata - strings by name.

@@ -64,7 +64,7 @@ function stepText(line: LogLine, validation: string): string {
 
 function endText(line: LogLine): string {
   if (line.stopped)
-    return `Stopped after step ${line.step} of ${line.steps}; the checkpoint is kept.\nGo on with   mixfold train --resume ${line.directory}`;
+    return `Stopped after step ${line.step} of ${line.steps}; the checkpoint is kept.\nGo on with   ${command} train --resume ${line.directory}`;
   const below = Number(line.order1) - Number(line.loss);
   return [
     `Validation  ${number(line.loss)} nats per byte, ${number(line.bitsPerByte)} bits`,
@@ -72,6 +72,9 @@ function endText(line: LogLine): string {
     `Report      ${line.report}`,
   ].join('\n');
 }
+
+/** How this command is called: through npm in a clone, by its name elsewhere. */
+const command = process.env.npm_lifecycle_event === undefined ? 'mixfold' : 'npm run mixfold --';
 
 const number = (value: unknown) => Number(value).toFixed(3);
 

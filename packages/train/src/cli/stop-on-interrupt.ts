@@ -1,7 +1,10 @@
 /** Exit code of a run that was stopped: that of a program ended by Ctrl-C. */
 export const STOPPED = 130;
 
-/** A signal that Ctrl-C (or a request to terminate) sets off; a second one ends the process at once, and `release` gives Ctrl-C back. */
+/**
+ * A signal that Ctrl-C (or a request to terminate) sets off; a second one ends the process at once, and `release` gives Ctrl-C
+ * back.
+ */
 export function stopOnInterrupt(): { signal: AbortSignal; release(): void } {
   const controller = new AbortController();
   const stop = () => {

@@ -1,10 +1,13 @@
 import { mixerNames } from '../model/mixers';
 import { deviceOptions } from './device-options';
 
-/** Sizes and rates of a run that names none: little more than a minute on one core of a laptop. */
+/** Sizes and rates of a run that names none: they learn to mix within two minutes on one core. */
 export const defaults = { steps: 200, batch: 16, context: 128, dim: 128, layers: 3, rate: 0.003, seed: 1 } as const;
 
-/** Options of `mixfold train`. Those without a default here are filled in by `newRun`, for a resumed run takes them from its checkpoint. */
+/**
+ * Options of `mixfold train`. Those without a default here are filled in by `newRun`, for a resumed run takes them from its
+ * checkpoint.
+ */
 export const trainOptions = {
   task: { type: 'string', valueHint: 'text', description: 'What to learn; default text' },
   mixer: { type: 'string', valueHint: mixerNames.join('|'), description: 'How tokens see earlier ones; default aft-simple' },

@@ -1,4 +1,7 @@
-/** Cross-entropies of the validation bytes, in nats per byte: what a model without any context, and one with a single byte of it, reaches. */
+/**
+ * Cross-entropies of the validation bytes, in nats per byte: what a model without any context, and one with a single byte of it,
+ * reaches.
+ */
 export interface ByteEntropy {
   order0: number;
   order1: number;
@@ -7,12 +10,13 @@ export interface ByteEntropy {
 const BYTES = 256;
 
 /**
- * Fits byte frequencies (order 0) and byte-pair frequencies (order 1, bigram) on the training bytes and measures the validation bytes.
+ * Fits byte frequencies (order 0) and byte-pair frequencies (order 1, bigram) on the training bytes and measures the validation
+ * bytes.
  *
  * $$ p_0(x) = \frac{n_x + \alpha}{N + 256 \alpha} \qquad p_1(x \mid y) = \frac{n_{yx} + \beta\, p_0(x)}{n_y + \beta} $$
  *
- * with alpha 0.5 and beta 1: unseen pairs fall back on the frequency of their second byte, so the figures are finite for any text. The first
- * validation byte has nothing before it and is left out of order 1.
+ * with alpha 0.5 and beta 1: unseen pairs fall back on the frequency of their second byte, so the figures are finite for any
+ * text. The first validation byte has nothing before it and is left out of order 1.
  */
 export function byteEntropy(training: Uint8Array, validation: Uint8Array): ByteEntropy {
   const counts = new Float64Array(BYTES);

@@ -34,6 +34,11 @@ test('refuses what it cannot use, by the name of the argument and with the cure'
   await writeFile(short, 'short');
   await expect(readTextCorpus(empty, 16)).rejects.toThrow(`--data ${empty} is empty: give a file with text in it`);
   await expect(readTextCorpus(short, 16)).rejects.toThrow(/has 5 bytes, too short for --context 16: give at least 340 bytes/);
+  const [blocks, whole] = [join(folder, 'blocks'), join(folder, 'whole')];
+  await writeFile(blocks, 'x'.repeat(24 * 8192));
+  await expect(readTextCorpus(blocks, 9000)).rejects.toThrow(/too short for --context 9000: give at least 343860 bytes/);
+  await writeFile(whole, 'x'.repeat(343_860));
+  expect((await readTextCorpus(whole, 9000)).validation.length).toBeGreaterThan(9000);
   await expect(readTextCorpus(join(folder, 'none'), 16)).rejects.toThrow(/none does not exist: give the path of a text file/);
   await expect(readTextCorpus(folder, 16)).rejects.toThrow('is a folder');
 });

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { InputError } from '../input-error';
+import { BLOCK_BYTES, VALIDATION_STRIDE } from './split-blocks';
 import { type TextCorpus, textCorpus } from './text-corpus';
 import { readTypescriptDeclarations } from './typescript-declarations';
 
@@ -14,13 +15,13 @@ export async function readTextCorpus(path: string | undefined, context: number):
   const { bytes, source } =
     path === undefined ? await readTypescriptDeclarations() : { bytes: await readText(path), source: path };
   if (bytes.length === 0) throw new InputError(`--data ${source} is empty: give a file with text in it`);
-  const needed = Math.max(40, (context + 1) * 20);
-  if (bytes.length < needed) {
-    throw new InputError(
-      `--data ${source} has ${bytes.length} bytes, too short for --context ${context}: give at least ${needed} bytes, or a smaller --context`,
-    );
-  }
-  return textCorpus(bytes, source);
+  const needed = (context + 1) * VALIDATION_STRIDE;
+  const corpus = bytes.length < needed ? undefined : textCorpus(bytes, source);
+  if (corpus !== undefined && corpus.validation.length > context) return corpus;
+  // Whole blocks are held out, so a text between these two sizes may lack one.
+  const enough = corpus === undefined ? needed : needed + VALIDATION_STRIDE * BLOCK_BYTES;
+  const cure = `give at least ${enough} bytes, or a smaller --context`;
+  throw new InputError(`--data ${source} has ${bytes.length} bytes, too short for --context ${context}: ${cure}`);
 }
 
 async function readText(path: string): Promise<Uint8Array> {

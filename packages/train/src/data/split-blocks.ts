@@ -7,8 +7,8 @@ export const VALIDATION_STRIDE = 20;
 /**
  * Splits a text into training and validation bytes: every twentieth block of 8 KiB is held out.
  *
- * Blocks lie all over the text, so both parts are of one kind, and no byte is in both. A text of fewer than twenty blocks is cut into
- * twenty equal ones instead. The seams where held-out blocks were taken out stay in the training bytes (one per 152 KiB).
+ * Blocks lie all over the text, so both parts are of one kind, and no byte is in both. A text of fewer than twenty blocks is cut
+ * into twenty equal ones instead. The seams where held-out blocks were taken out stay in the training bytes (one per 152 KiB).
  */
 export function splitBlocks(text: Uint8Array): { training: Uint8Array; validation: Uint8Array } {
   const blockBytes = Math.max(1, Math.min(BLOCK_BYTES, Math.floor(text.length / VALIDATION_STRIDE)));

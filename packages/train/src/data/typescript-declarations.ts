@@ -4,10 +4,11 @@ import { dirname, join } from 'node:path';
 import { InputError } from '../input-error';
 
 /**
- * Real text that nearly every JavaScript checkout holds: the declarations of TypeScript's standard library (`lib/lib*.d.ts`), 2.5 MB.
+ * Real text that nearly every JavaScript checkout holds: the declarations of TypeScript's standard library (`lib/lib*.d.ts`), 2.5
+ * MB.
  *
- * `lib.webworker*` is left out, for it is nearly a copy of `lib.dom.d.ts` and would leak validation text into the training text. Files follow
- * each other in alphabetical order.
+ * `lib.webworker*` is left out, for it is nearly a copy of `lib.dom.d.ts` and would leak validation text into the training text.
+ * Files follow each other in alphabetical order.
  *
  * @throws InputError if TypeScript is not installed beside this package.
  */

@@ -63,8 +63,8 @@ function positionsToEnd(time: number): number[] {
 }
 
 /**
- * The state with the origin of positions moved on by `time` tokens: its largest keys fall by `slope * time`, its sums stand relative to them.
- * Keys in a stream stay small that way, and float32 exact, wherever in the text they are.
+ * The state with the origin of positions moved on by `time` tokens: its largest keys fall by `slope * time`, its sums stand
+ * relative to them. Keys in a stream stay small that way, and float32 exact, wherever in the text they are.
  */
 function movedOrigin({ operator, position, tensors }: MixerState, slope: Tensor1D, time: number): AftState<'aftSimple'> {
   const sums = tidy(() => {

@@ -6,8 +6,8 @@ export interface Params {
 }
 
 /**
- * The tensors of nested params with their paths, ordered by name (numbers by value), whatever the order in which the object was made: moments and
- * checkpoints rely on it.
+ * The tensors of nested params with their paths, ordered by name (numbers by value), whatever the order in which the object was
+ * made: moments and checkpoints rely on it.
  */
 export function flattenParams(params: Params, prefix = ''): [path: string, tensor: Tensor][] {
   return entriesByName(params).flatMap(([name, value]) =>

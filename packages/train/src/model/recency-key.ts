@@ -4,11 +4,13 @@ import { withGradient } from './with-gradient';
 /**
  * Adds a position to the key: `key + slope_c position`, a learned slope for every channel.
  *
- * AFT-simple has no sense of position. Under its causal normalisation this key makes a learned exponential recency, still AFT-simple to the letter:
+ * AFT-simple has no sense of position. Under its causal normalisation this key makes a learned exponential recency, still
+ * AFT-simple to the letter:
  *
  * $$ \frac{\sum_{t' \le t} e^{K_{t'} + s t'} V_{t'}}{\sum_{t' \le t} e^{K_{t'} + s t'}} = \frac{\sum_{t' \le t} e^{K_{t'} - s (t - t')} V_{t'}}{\sum_{t' \le t} e^{K_{t'} - s (t - t')}} $$
  *
- * A slope of 0 averages all the past, a slope of 2 nats hardly looks beyond the previous token. Only differences of positions count.
+ * A slope of 0 averages all the past, a slope of 2 nats hardly looks beyond the previous token. Only differences of positions
+ * count.
  *
  * @param key - `[batch * time, dim]`, rows of one sequence next to each other.
  * @param slope - `[dim]`, nats per token.

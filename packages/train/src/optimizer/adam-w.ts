@@ -21,9 +21,9 @@ export interface AdamWOptions {
  * $$ m = \beta_1 m + (1 - \beta_1) g \quad v = \beta_2 v + (1 - \beta_2) g^2 \quad
  *    w = (1 - \eta \lambda) w - \eta \frac{m / (1 - \beta_1^n)}{\sqrt{v / (1 - \beta_2^n)} + \epsilon} $$
  *
- * The state holds `mean` = m / (1 - beta1) and `square` = v / (1 - beta2) for every weight: both factors are scalars, as the bias corrections are, and
- * all of them move into the rate and the epsilon, which leaves eleven ops per weight. A weight is updated whole before the next, for a matrix
- * fits in the cache and one vector of all weights does not.
+ * The state holds `mean` = m / (1 - beta1) and `square` = v / (1 - beta2) for every weight: both factors are scalars, as the bias
+ * corrections are, and all of them move into the rate and the epsilon, which leaves eleven ops per weight. A weight is updated
+ * whole before the next, for a matrix fits in the cache and one vector of all weights does not.
  *
  * @throws OptionError for an unknown option or one out of its range.
  * @see Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101

@@ -37,7 +37,10 @@ async function isRun(directory: string): Promise<boolean> {
   }
 }
 
-/** Makes the folder of a run, with its configuration and a log that holds the given lines. @throws InputError if it cannot be written */
+/**
+ * Makes the folder of a run, with its configuration and a log that holds the given lines. @throws InputError if it cannot be
+ * written
+ */
 export async function beginRunFolder(directory: string, config: RunConfig, log: readonly LogLine[]): Promise<void> {
   try {
     await mkdir(directory, { recursive: true });

@@ -25,7 +25,8 @@ export interface Evaluation {
 }
 
 /**
- * Mean cross-entropy of a model on a text, in windows that do not overlap: the first byte of a window is predicted from one byte of context, the last from all of it.
+ * Mean cross-entropy of a model on a text, in windows that do not overlap: the first byte of a window is predicted from one byte
+ * of context, the last from all of it.
  *
  * @throws RangeError if the text is shorter than one window.
  */

@@ -20,11 +20,13 @@ export interface GenerateOptions {
 }
 
 /**
- * Continues a prompt byte by byte through the streaming state: the prompt is read once, then every byte costs the same, wherever it stands.
+ * Continues a prompt byte by byte through the streaming state: the prompt is read once, then every byte costs the same, wherever
+ * it stands.
  *
  * @returns The bytes after the prompt. The numbers behind them are those of the whole-sequence model.
  * @throws OptionError for an empty prompt, an unknown option or one out of its range.
- * @remarks The state has no longest length. A model has seen no more than its context in training, though, and the command line refuses longer prompts.
+ * @remarks The state has no longest length. A model has seen no more than its context in training, though, and the command line
+ * refuses longer prompts.
  */
 export async function generate(model: LanguageModel, params: Params, options: GenerateOptions): Promise<Uint8Array> {
   const { prompt, tokens, temperature, topK, seed } = withDefaults(options);

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { enableWasmKernels } from '@mixfold/tensor-ops';
-import { describeBackends } from '@mixfold/testing';
+import { describeBackends, expectNoLeak } from '@mixfold/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import '../register-gradients';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -80,6 +80,10 @@ describeBackends('train', (backend) => {
       expect(last[byte]).toBeGreaterThan(Math.max(...last) - 1e-4);
       text.push(byte);
     }
+    await expectNoLeak(async () => {
+      await generate(model, params, { prompt, tokens: 3 });
+      return [];
+    });
     const draw = (seed: number) => generate(model, params, { prompt: 'x', tokens: 8, seed });
     expect(await draw(5)).toEqual(await draw(5));
     expect(await draw(6)).not.toEqual(await draw(5));

@@ -50,8 +50,8 @@ export interface TrainConfig {
 /**
  * Trains a model of the next byte, one event at a time: nothing happens between two requests for an event.
  *
- * Batches, weights and schedule follow from the seed. On WASM simd128 two runs of one configuration are equal bit for bit, and so is a run that was
- * stopped and went on from its checkpoint. Leaving the loop early frees everything that the run holds.
+ * Batches, weights and schedule follow from the seed. On WASM simd128 two runs of one configuration are equal bit for bit, and so
+ * is a run that was stopped and went on from its checkpoint. Leaving the loop early frees everything that the run holds.
  *
  * @throws TrainingError if the loss is no longer finite; the last checkpoint stands.
  * @example

@@ -1,0 +1,1 @@
+export function buildKernels(packageFolder: string): Promise<{ compiled: string[]; fresh: string[] }>;
