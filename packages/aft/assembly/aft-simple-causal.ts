@@ -1,6 +1,6 @@
 // AFT-simple in which a target sees the sources up to its own time. What a channel has gathered, its largest key, numerator and
 // denominator, stands in three rows of slots, and the sums of the last few steps in two more, for precision.
-import { exp, expm1Near, log, madd, maximum, splat } from '../../tensor-ops/assembly/math';
+import { exp, expm1Near, expNegative, log, madd, maximum, splat } from '../../tensor-ops/assembly/math';
 import { gateExponential, gateOf, gateSlope, NO_GATE } from './gate';
 import { expCall, slotBytes, vectorAt } from './lanes';
 import { closeSums, closesSpan, exists, fillNone, logNormalizerOf, mean, NONE } from './sources';
@@ -14,7 +14,7 @@ function gather(key: v128, value: v128, state: usize, slots: usize): void {
   const partial = denominator + slots;
   const largest = v128.load(state);
   const rises = f32x4.gt(key, largest);
-  const ratio = exp(f32x4.neg(f32x4.abs(f32x4.sub(key, largest))));
+  const ratio = expNegative(f32x4.neg(f32x4.abs(f32x4.sub(key, largest))));
   const keep = v128.bitselect(ratio, splat(1.0), rises);
   const weight = v128.bitselect(splat(1.0), ratio, rises);
   v128.store(state, maximum(largest, key));
@@ -95,14 +95,17 @@ export function causalForward(
  */
 // @ts-ignore: decorator
 @inline
-function decay(large: usize, small: usize, near: v128, change: v128, factor: v128, term: v128): v128 {
+function decay(large: usize, small: usize, near: v128, change: v128, factor: v128, term: v128): void {
   const whole = f32x4.add(v128.load(large), v128.load(small));
   const moved = f32x4.add(v128.load(small), madd(whole, change, term));
-  const kept = v128.and(v128.load(large), near);
-  const rest = v128.bitselect(moved, madd(whole, factor, term), near);
-  v128.store(large, kept);
-  v128.store(small, rest);
-  return f32x4.add(kept, rest);
+  v128.store(large, v128.and(v128.load(large), near));
+  v128.store(small, v128.bitselect(moved, madd(whole, factor, term), near));
+}
+
+// @ts-ignore: decorator
+@inline
+function wholeSum(large: usize, small: usize): v128 {
+  return f32x4.add(v128.load(large), v128.load(small));
 }
 
 /**
@@ -149,7 +152,6 @@ export function causalBackward(
     }
     for (let t = time - 1; t >= 0; t--) {
       const begin = (first + t) * row;
-      const seen = exists(mask, first + t);
       for (let slot: usize = 0; slot < slots; slot += 16) {
         const i = begin + vectorAt(slot, dim);
         const mixed = v128.load(context + i);
@@ -169,18 +171,21 @@ export function causalBackward(
         const factor = exp(exponent);
         const change = expm1Near(exponent);
         const near = f32x4.lt(f32x4.abs(exponent), splat(0.34));
-        const received = decay(scratch + slot, small + slot, near, change, factor, gradient);
-        const balance = decay(weighed + slot, small + slots + slot, near, change, factor, f32x4.mul(gradient, mixed));
-        // A masked source may hold anything, so its key and value are not even read.
-        let keyGradient = splat(0.0);
-        let valueGradient = splat(0.0);
-        if (seen) {
-          const weight = exp(f32x4.sub(v128.load(key + i), normalizer));
-          valueGradient = f32x4.mul(weight, received);
-          keyGradient = f32x4.mul(weight, f32x4.sub(f32x4.mul(v128.load(value + i), received), balance));
-        }
-        v128.store(dValue + i, valueGradient);
-        v128.store(dKey + i, keyGradient);
+        decay(scratch + slot, small + slot, near, change, factor, gradient);
+        decay(weighed + slot, small + slots + slot, near, change, factor, f32x4.mul(gradient, mixed));
+      }
+      if (!exists(mask, first + t)) {
+        memory.fill(dKey + begin, 0, row);
+        memory.fill(dValue + begin, 0, row);
+        continue;
+      }
+      for (let slot: usize = 0; slot < slots; slot += 16) {
+        const i = begin + vectorAt(slot, dim);
+        const weight = expNegative(f32x4.sub(v128.load(key + i), v128.load(normalizers + slot)));
+        const received = wholeSum(scratch + slot, small + slot);
+        const balance = wholeSum(weighed + slot, small + slots + slot);
+        v128.store(dValue + i, f32x4.mul(weight, received));
+        v128.store(dKey + i, f32x4.mul(weight, f32x4.sub(f32x4.mul(v128.load(value + i), received), balance)));
       }
     }
     if (initialState == 0) continue;
@@ -190,8 +195,8 @@ export function causalBackward(
       const begun = f32x4.gt(largest, splat(NONE / 2));
       const factor = v128.and(expCall(f32x4.sub(largest, v128.load(normalizers + slot))), begun);
       v128.store(dInitialState + i, splat(0.0));
-      v128.store(dInitialState + i + row, f32x4.mul(factor, f32x4.add(v128.load(scratch + slot), v128.load(small + slot))));
-      const balance = f32x4.add(v128.load(weighed + slot), v128.load(small + slots + slot));
+      v128.store(dInitialState + i + row, f32x4.mul(factor, wholeSum(scratch + slot, small + slot)));
+      const balance = wholeSum(weighed + slot, small + slots + slot);
       v128.store(dInitialState + i + 2 * row, f32x4.neg(f32x4.mul(factor, balance)));
     }
   }

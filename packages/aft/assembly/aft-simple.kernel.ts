@@ -1,15 +1,15 @@
 // AFT-simple over all sources, and its gradient. Rows are contiguous, so time is the outer loop and channels are the lanes.
-import { exp, madd, maximum, splat } from '../../tensor-ops/assembly/math';
+import { expNegative, madd, maximum, splat } from '../../tensor-ops/assembly/math';
 import { gateExponential, gateOf, gateSlope, NO_GATE } from './gate';
-import { logCall, slotBytes, vectorAt } from './lanes';
-import { closeSums, closesSpan, exists, fillNone, logNormalizerOf, mean } from './sources';
+import { expCall, logCall, slotBytes, vectorAt } from './lanes';
+import { closeSums, closesSpan, exists, fillNone, logNormalizerOf, mean, SPAN } from './sources';
 
 export { causalForward, causalBackward } from './aft-simple-causal';
 export { copyRows } from './lanes';
 
-/** Bytes of working memory that each function here needs: five rows of slots. */
+/** Bytes of working memory that each function here needs: six rows of slots. */
 export function scratchBytes(dim: i32): usize {
-  return 5 * slotBytes(dim);
+  return 6 * slotBytes(dim);
 }
 
 /** `context` and `logNormalizer`, `[batch, dim]`, are both 0 when they are not wanted. */
@@ -33,28 +33,38 @@ export function forward(
   const numerator = scratch + slots;
   const denominator = numerator + slots;
   const partials = denominator + slots;
+  const before = partials + 2 * slots;
   for (let b: i32 = 0; b < batch; b++) {
     const first = <usize>b * <usize>time;
     fillNone(largest, slots);
     memory.fill(numerator, 0, 4 * slots);
-    for (let t: i32 = 0; t < time; t++) {
-      if (!exists(mask, first + t)) continue;
-      const keys = key + (first + t) * row;
-      for (let slot: usize = 0; slot < slots; slot += 16) {
-        v128.store(largest + slot, maximum(v128.load(largest + slot), v128.load(keys + vectorAt(slot, dim))));
-      }
-    }
-    for (let t: i32 = 0; t < time; t++) {
-      if (exists(mask, first + t)) {
-        const begin = (first + t) * row;
+    // Span by span, so that the keys come from the cache when they are read again for their weights.
+    for (let begin: i32 = 0; begin < time; begin += SPAN) {
+      const end = min(begin + SPAN, time);
+      memory.copy(before, largest, slots);
+      for (let t = begin; t < end; t++) {
+        if (!exists(mask, first + t)) continue;
+        const keys = key + (first + t) * row;
         for (let slot: usize = 0; slot < slots; slot += 16) {
-          const i = begin + vectorAt(slot, dim);
-          const weight = exp(f32x4.sub(v128.load(key + i), v128.load(largest + slot)));
+          v128.store(largest + slot, maximum(v128.load(largest + slot), v128.load(keys + vectorAt(slot, dim))));
+        }
+      }
+      for (let t = begin; t < end; t++) {
+        if (!exists(mask, first + t)) continue;
+        const start = (first + t) * row;
+        for (let slot: usize = 0; slot < slots; slot += 16) {
+          const i = start + vectorAt(slot, dim);
+          const weight = expNegative(f32x4.sub(v128.load(key + i), v128.load(largest + slot)));
           v128.store(partials + slot, madd(weight, v128.load(value + i), v128.load(partials + slot)));
           v128.store(partials + slots + slot, f32x4.add(v128.load(partials + slots + slot), weight));
         }
       }
-      if (closesSpan(t, time)) closeSums(numerator, partials, 2 * slots);
+      for (let slot: usize = 0; slot < slots; slot += 16) {
+        const keep = expCall(f32x4.sub(v128.load(before + slot), v128.load(largest + slot)));
+        v128.store(numerator + slot, madd(v128.load(numerator + slot), keep, v128.load(partials + slot)));
+        v128.store(denominator + slot, madd(v128.load(denominator + slot), keep, v128.load(partials + slots + slot)));
+      }
+      memory.fill(partials, 0, 2 * slots);
     }
     for (let slot: usize = 0; slot < slots; slot += 16) {
       const total = v128.load(denominator + slot);
@@ -139,7 +149,7 @@ export function backward(
       }
       for (let slot: usize = 0; slot < slots; slot += 16) {
         const i = begin + vectorAt(slot, dim);
-        const weight = exp(f32x4.sub(v128.load(key + i), v128.load(normalizer + slot)));
+        const weight = expNegative(f32x4.sub(v128.load(key + i), v128.load(normalizer + slot)));
         const gradient = f32x4.mul(weight, v128.load(received + slot));
         v128.store(dValue + i, gradient);
         v128.store(dKey + i, f32x4.mul(gradient, f32x4.sub(v128.load(value + i), v128.load(mixed + slot))));
