@@ -30,8 +30,6 @@ describeBackends(
   'AftSimple layer',
   () => {
     test('learns, and loads to the same predictions, there and on cpu', async () => {
-      // The dense layer saves copies for its gradient, which tfjs's own leak check on wasm mistakes for a leak.
-      tf.env().set('IS_TEST', false);
       const { x, y } = task(64);
       const model = sequential();
       model.compile({ optimizer: tf.train.adam(0.02), loss: 'meanSquaredError' });
@@ -62,7 +60,6 @@ describeBackends(
       model.dispose();
       loaded.dispose();
       model.optimizer.dispose();
-      tf.env().set('IS_TEST', true);
     });
 
     test('a mask from an earlier layer hides its sources', async () => {

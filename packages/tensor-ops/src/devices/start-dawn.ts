@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { findBackendFactory, type KernelBackend, registerBackend } from '@tensorflow/tfjs-core';
 import type { StartBackend } from './choose-backend';
 import { importOptional } from './optional-package';
@@ -9,6 +10,17 @@ interface DawnPackage {
   globals: object;
 }
 
+/** What a GPU driver makes on Linux. */
+const deviceFiles = ['/dev/dri', '/dev/nvidia0', '/dev/kfd', '/dev/dxg', '/dev/mali0', '/dev/nvhost-gpu'];
+
+/** False on a Linux without a GPU: there Dawn takes a third of a second to say so, and its drivers complain on stderr. */
+function mayHaveGpu(): boolean {
+  const { VK_DRIVER_FILES, VK_ICD_FILENAMES } = process.env;
+  return (
+    process.platform !== 'linux' || Boolean(VK_DRIVER_FILES || VK_ICD_FILENAMES) || deviceFiles.some((path) => existsSync(path))
+  );
+}
+
 interface WebGpuPackage {
   WebGPUBackend: new (device: GPUDevice, info: GPUAdapterInfo) => KernelBackend;
 }
@@ -17,6 +29,8 @@ interface WebGpuPackage {
 export const startDawn: StartBackend = async ({ allowSoftwareGpu }) => {
   const given = globalThis.navigator?.gpu as GPU | undefined;
   if (given !== undefined) return startWebGpu(given, allowSoftwareGpu, (adapter) => registerWebGpu(adapter));
+  if (!allowSoftwareGpu && !mayHaveGpu())
+    return { refused: `this machine has no GPU: there is none of ${deviceFiles.join(', ')}` };
   const dawn = await importOptional<DawnPackage>('webgpu');
   if ('refused' in dawn) return dawn;
   let gpu: GPU;

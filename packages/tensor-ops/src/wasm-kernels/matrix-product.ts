@@ -105,6 +105,7 @@ function matrices(name: string, { shape, dtype }: TensorInfo, transposed: boolea
 }
 
 function broadcastBatch(a: TensorInfo, b: TensorInfo, left: number[], right: number[]): number[] {
+  if (right.length === 0) return left;
   try {
     return broadcast_util.assertAndGetBroadcastShape(left, right);
   } catch {

@@ -153,7 +153,7 @@ describe('mixfold eval, sample, report', () => {
 describe('bad input is one line, exit code 1, and nothing is written', () => {
   const mend = 'give a folder that mixfold train wrote';
   test.concurrent.each<[string, string[], string]>([
-    ['an unknown command', ['bench'], "unknown command 'bench'; the commands are train, eval, sample, report"],
+    ['an unknown command', ['bench'], "unknown command 'bench'; the commands are train, eval, sample, report, doctor"],
     ['an unknown option', ['train', '--dims', '4'], 'unknown option --dims; the options are --task, --mixer'],
     ['an unknown short option', ['train', '-x'], 'unknown option -x; the options are'],
     ['a word too many', ['train', 'text'], "'text' is one word too many"],
@@ -236,6 +236,30 @@ describe('bad input is one line, exit code 1, and nothing is written', () => {
       expect(resumed.stderr).toMatch(message);
       expect([resumed.code, resumed.stdout]).toEqual([1, '']);
       await rm(damaged, { recursive: true });
+    }
+  });
+});
+
+describe('mixfold doctor', () => {
+  test('says what was chosen, what was not and why, and measures it', async () => {
+    const { code, stdout } = await mixfold(folder, 'doctor', '--backend', 'wasm', '--json');
+    expect(code).toBe(0);
+    const { report, rates, features } = JSON.parse(stdout);
+    expect(report).toMatchObject({ backend: 'wasm', software: false, tried: [] });
+    expect(report.fused).toContain('AftSimpleCausal');
+    expect(features).toContain('simd128');
+    expect(Object.keys(rates)).toEqual(['tfjs wasm', 'ours, wasm simd128', 'ours, wasm relaxed']);
+    for (const { matMulGflops, copyGigabytes } of Object.values<Record<string, number>>(rates)) {
+      expect(matMulGflops).toBeGreaterThan(0);
+      expect(copyGigabytes).toBeGreaterThan(0);
+    }
+  });
+
+  test('prints a table', async () => {
+    const { code, stdout } = await mixfold(folder, 'doctor', '--backend', 'cpu');
+    expect(code).toBe(0);
+    for (const row of [/^machine +\w+ \w+, \d+ x /m, /^chosen +cpu: JavaScript/m, /^tfjs cpu +matMul 256\^3 [\d.]+ GFLOP\/s$/m]) {
+      expect(stdout).toMatch(row);
     }
   });
 });

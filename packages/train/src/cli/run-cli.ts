@@ -1,6 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import { type CommandDef, defineCommand, renderUsage, runCommand } from 'citty';
 import '../register-gradients';
+import { doctorCommand } from './doctor-command';
 import { evalCommand } from './eval-command';
 import { reportCommand } from './report-command';
 import { sampleCommand } from './sample-command';
@@ -12,6 +13,7 @@ const commands: Record<string, CommandDef<any>> = {
   eval: evalCommand,
   sample: sampleCommand,
   report: reportCommand,
+  doctor: doctorCommand,
 };
 
 const main = defineCommand({

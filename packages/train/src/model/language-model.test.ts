@@ -9,7 +9,6 @@ import { languageLoss } from '../training/language-loss';
 import { lossAndGradients } from '../training/loss-and-gradients';
 import { languageModel } from './language-model';
 import { countParams, flattenParams, type Params, rebuildParams } from './params';
-import { allowSavedTensors } from './test-saved-tensors';
 
 const config = { mixer: 'aft-simple', dim: 12, layers: 2 } as const;
 const [BATCH, TIME] = [3, 7];
@@ -24,7 +23,6 @@ function someTokens(time = TIME, seed = 9): tf.Tensor2D {
 }
 
 describeBackends('languageModel', (backend) => {
-  allowSavedTensors();
   beforeAll(async () => {
     if (backend.name === 'wasm') await enableWasmKernels();
   });
