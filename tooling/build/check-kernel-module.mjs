@@ -17,10 +17,10 @@ export function checkKernelModule(name, binary) {
   if (!imports || !onlyImport.every((byte, i) => imports[i] === byte)) {
     throw new Error(`kernel ${name}: must import env.memory with a maximum and nothing else (a host function or Math is used)`);
   }
-  for (const kind of ['start', 'data', 'dataCount']) {
-    if (found.has(section[kind])) {
-      throw new Error(`kernel ${name}: has a ${kind} section; strings, array literals, asserts, Mathf and \`new\` make one`);
-    }
+  if (found.has(section.start))
+    throw new Error(`kernel ${name}: has a start function; a top-level value that is computed makes one`);
+  if (found.has(section.data) || found.has(section.dataCount)) {
+    throw new Error(`kernel ${name}: has a data segment; strings, array literals, asserts, Mathf and \`new\` make one`);
   }
 }
 

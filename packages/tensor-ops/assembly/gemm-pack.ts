@@ -31,38 +31,42 @@ export function packRight(source: usize, stride: usize, transposed: bool, column
 @inline
 function packAcross(source: usize, stride: usize, extent: i32, depth: i32, target: usize, width: i32): void {
   const panel = (<usize>depth * width) << 2;
-  let j = 0;
-  // A cache line at a time, several panels of it.
-  for (; j + 16 <= extent; j += 16) {
-    let from = source + (<usize>j << 2);
-    let to = target + (<usize>depth * j << 2);
-    for (let p = 0; p < depth; p++) {
-      const x0 = v128.load(from), x1 = v128.load(from, 16), x2 = v128.load(from, 32), x3 = v128.load(from, 48);
-      v128.store(to, x0);
-      if (width == 8) {
-        v128.store(to, x1, 16);
-        v128.store(to + panel, x2);
-        v128.store(to + panel, x3, 16);
+  const group = <usize>width << 2;
+  const whole = extent & -width;
+  // Four rows at a time along all panels: memory is read in order, and written in whole cache lines.
+  for (let p = 0; p < depth; p += 4) {
+    const rows = min(depth - p, 4);
+    let from = source + stride * p;
+    let to = target + group * p;
+    for (let j = 0; j < whole; j += width) {
+      if (rows == 4) {
+        copyGroup(from, to, width);
+        copyGroup(from + stride, to + group, width);
+        copyGroup(from + stride * 2, to + group * 2, width);
+        copyGroup(from + stride * 3, to + group * 3, width);
       } else {
-        v128.store(to + panel, x1);
-        v128.store(to + 2 * panel, x2);
-        v128.store(to + 3 * panel, x3);
+        for (let i = 0; i < rows; i++) copyGroup(from + stride * i, to + group * i, width);
       }
-      from += stride;
-      to += width << 2;
+      from += group;
+      to += panel;
+    }
+    const count = extent - whole;
+    if (count) {
+      for (let i = 0; i < rows; i++) {
+        v128.store(to, loadLanes(from, count));
+        if (width == 8) v128.store(to, count > 4 ? loadLanes(from + 16, count - 4) : f32x4.splat(0), 16);
+        from += stride;
+        to += group;
+      }
     }
   }
-  for (; j < extent; j += width) {
-    let from = source + (<usize>j << 2);
-    let to = target + (<usize>depth * j << 2);
-    const count = min(extent - j, width);
-    for (let p = 0; p < depth; p++) {
-      v128.store(to, loadLanes(from, count));
-      if (width == 8) v128.store(to, count > 4 ? loadLanes(from + 16, count - 4) : f32x4.splat(0), 16);
-      from += stride;
-      to += width << 2;
-    }
-  }
+}
+
+// @ts-ignore: decorator
+@inline
+function copyGroup(from: usize, to: usize, width: i32): void {
+  v128.store(to, v128.load(from));
+  if (width == 8) v128.store(to, v128.load(from, 16), 16);
 }
 
 /** Source `[extent, depth]`: four rows at a time, transposed in registers. */
