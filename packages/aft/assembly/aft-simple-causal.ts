@@ -1,27 +1,31 @@
-// AFT-simple in which a target sees the sources up to its own time. What a channel has gathered, its largest key, numerator and
-// denominator, stands in three rows of slots, and the sums of the last few steps in two more, for precision.
+// AFT-simple in which a target sees the sources up to its own time. What a channel has gathered are its largest key, numerator and
+// denominator; the sums of the last few steps stand apart, for precision.
 import { exp, expm1Near, expNegative, log, madd, maximum, splat } from '../../tensor-ops/assembly/math';
-import { gateExponential, gateOf, gateSlope, NO_GATE } from './gate';
-import { expCall, slotBytes, vectorAt } from './lanes';
-import { closeSums, closesSpan, exists, fillNone, logNormalizerOf, mean, NONE } from './sources';
+import { gateExponential, gateForward, gateOf, gateSlope, NO_GATE } from './gate';
+import { clearSlots, expCall, SLOT } from './slots';
+import { closesSpan, exists, logNormalizerOf, mean, NONE } from './sources';
+
+// A slot of `causalForward`: the three parts of a state, and the sums of the span.
+const LARGEST: usize = 0;
+const NUMERATOR: usize = 16;
+const DENOMINATOR: usize = 32;
+const SPAN_NUMERATOR: usize = 48;
+const SPAN_DENOMINATOR: usize = 64;
 
 /** Takes in one source. The exponent is minus the distance of key and largest key, so one exponential serves both sides. */
 // @ts-ignore: decorator
 @inline
-function gather(key: v128, value: v128, state: usize, slots: usize): void {
-  const numerator = state + slots;
-  const denominator = numerator + slots;
-  const partial = denominator + slots;
-  const largest = v128.load(state);
+function gather(key: v128, value: v128, s: usize): void {
+  const largest = v128.load(s, LARGEST);
   const rises = f32x4.gt(key, largest);
   const ratio = expNegative(f32x4.neg(f32x4.abs(f32x4.sub(key, largest))));
   const keep = v128.bitselect(ratio, splat(1.0), rises);
   const weight = v128.bitselect(splat(1.0), ratio, rises);
-  v128.store(state, maximum(largest, key));
-  v128.store(numerator, f32x4.mul(v128.load(numerator), keep));
-  v128.store(denominator, f32x4.mul(v128.load(denominator), keep));
-  v128.store(partial, madd(weight, value, f32x4.mul(v128.load(partial), keep)));
-  v128.store(partial + slots, madd(v128.load(partial + slots), keep, weight));
+  v128.store(s, maximum(largest, key), LARGEST);
+  v128.store(s, f32x4.mul(v128.load(s, NUMERATOR), keep), NUMERATOR);
+  v128.store(s, f32x4.mul(v128.load(s, DENOMINATOR), keep), DENOMINATOR);
+  v128.store(s, madd(weight, value, f32x4.mul(v128.load(s, SPAN_NUMERATOR), keep)), SPAN_NUMERATOR);
+  v128.store(s, madd(v128.load(s, SPAN_DENOMINATOR), keep, weight), SPAN_DENOMINATOR);
 }
 
 /** `initialState` may be 0 for none; `context` and `logNormalizer` are both 0 when they are not wanted. */
@@ -35,84 +39,93 @@ export function causalForward(
   finalState: usize,
   context: usize,
   logNormalizer: usize,
-  state: usize,
+  slots: usize,
   batch: i32,
   time: i32,
   dim: i32,
   activation: i32,
 ): void {
   const row = <usize>dim << 2;
-  const slots = slotBytes(dim);
-  const sums = state + slots;
-  const partials = sums + 2 * slots;
+  const last = row - 16;
   for (let b: i32 = 0; b < batch; b++) {
     const first = <usize>b * <usize>time;
     const states = <usize>b * 3 * row;
-    fillNone(state, slots);
-    memory.fill(sums, 0, 4 * slots);
+    clearSlots(slots, dim);
     if (initialState != 0) {
-      for (let part: usize = 0; part < 3; part++) {
-        const given = initialState + states + part * row;
-        for (let slot: usize = 0; slot < slots; slot += 16) v128.store(state + part * slots + slot, v128.load(given + vectorAt(slot, dim)));
+      for (let c: usize = 0, s = slots; c < row; c += 16, s += SLOT) {
+        const given = initialState + states + min(c, last);
+        v128.store(s, v128.load(given), LARGEST);
+        v128.store(s, v128.load(given + row), NUMERATOR);
+        v128.store(s, v128.load(given + 2 * row), DENOMINATOR);
       }
     }
     for (let t: i32 = 0; t < time; t++) {
-      const begin = (first + t) * row;
+      const start = (first + t) * row;
       // Two loops: in one, the registers do not hold the constants of all that is computed.
       if (exists(mask, first + t)) {
-        for (let slot: usize = 0; slot < slots; slot += 16) {
-          const i = begin + vectorAt(slot, dim);
-          gather(v128.load(key + i), v128.load(value + i), state + slot, slots);
+        for (let c: usize = 0, s = slots; c < row; c += 16, s += SLOT) {
+          const i = start + min(c, last);
+          gather(v128.load(key + i), v128.load(value + i), s);
         }
       }
-      for (let slot: usize = 0; slot < slots; slot += 16) {
-        const i = begin + vectorAt(slot, dim);
-        const numerator = f32x4.add(v128.load(sums + slot), v128.load(partials + slot));
-        const denominator = f32x4.add(v128.load(sums + slots + slot), v128.load(partials + slots + slot));
+      for (let c: usize = 0, s = slots; c < row; c += 16, s += SLOT) {
+        const i = start + min(c, last);
+        const numerator = f32x4.add(v128.load(s, NUMERATOR), v128.load(s, SPAN_NUMERATOR));
+        const denominator = f32x4.add(v128.load(s, DENOMINATOR), v128.load(s, SPAN_DENOMINATOR));
         let mixed = mean(numerator, denominator);
         if (context != 0) {
           v128.store(context + i, mixed);
-          v128.store(logNormalizer + i, logNormalizerOf(v128.load(state + slot), denominator, log(denominator)));
+          v128.store(logNormalizer + i, logNormalizerOf(v128.load(s, LARGEST), denominator, log(denominator)));
         }
-        if (activation != NO_GATE) {
-          const q = v128.load(query + i);
-          mixed = f32x4.mul(mixed, gateOf(q, gateExponential(q, activation), activation));
-        }
+        if (activation != NO_GATE) mixed = f32x4.mul(mixed, gateForward(v128.load(query + i), activation));
         v128.store(output + i, mixed);
       }
-      if (closesSpan(t, time)) closeSums(sums, partials, 2 * slots);
+      if (!closesSpan(t, time)) continue;
+      for (let c: usize = 0, s = slots; c < row; c += 16, s += SLOT) {
+        v128.store(s, f32x4.add(v128.load(s, NUMERATOR), v128.load(s, SPAN_NUMERATOR)), NUMERATOR);
+        v128.store(s, f32x4.add(v128.load(s, DENOMINATOR), v128.load(s, SPAN_DENOMINATOR)), DENOMINATOR);
+        v128.store(s, splat(0.0), SPAN_NUMERATOR);
+        v128.store(s, splat(0.0), SPAN_DENOMINATOR);
+      }
     }
-    for (let part: usize = 0; part < 3; part++) {
-      const target = finalState + states + part * row;
-      for (let slot: usize = 0; slot < slots; slot += 16) v128.store(target + vectorAt(slot, dim), v128.load(state + part * slots + slot));
+    for (let c: usize = 0, s = slots; c < row; c += 16, s += SLOT) {
+      const target = finalState + states + min(c, last);
+      v128.store(target, v128.load(s, LARGEST));
+      v128.store(target + row, v128.load(s, NUMERATOR));
+      v128.store(target + 2 * row, v128.load(s, DENOMINATOR));
     }
   }
 }
 
+// A slot of `causalBackward`, relative to the normalizer of the target after this one: what the later targets received, the same times their
+// contexts, each in a large and a small part; and that normalizer. Normalizers only grow with time, so sums only decay.
+const RECEIVED: usize = 0;
+const WEIGHED: usize = 16;
+const SMALL: usize = 32;
+const NORMALIZER: usize = 64;
+
 /**
- * Continues a sum that decays by `1 + change` and takes in `term`. It is kept in two parts: while it changes little only the small part moves,
- * so that rounding does not add up over thousands of steps; otherwise the large part is folded in.
+ * Continues a sum that decays by `1 + change` and takes in `term`. While it changes little only its small part moves, so that rounding does
+ * not add up over thousands of steps; otherwise the large part is folded in.
  */
 // @ts-ignore: decorator
 @inline
-function decay(large: usize, small: usize, near: v128, change: v128, factor: v128, term: v128): void {
-  const whole = f32x4.add(v128.load(large), v128.load(small));
-  const moved = f32x4.add(v128.load(small), madd(whole, change, term));
-  v128.store(large, v128.and(v128.load(large), near));
-  v128.store(small, v128.bitselect(moved, madd(whole, factor, term), near));
+function decay(sum: usize, near: v128, change: v128, factor: v128, term: v128): void {
+  const large = v128.load(sum);
+  const small = v128.load(sum, SMALL);
+  const whole = f32x4.add(large, small);
+  const moved = f32x4.add(small, madd(whole, change, term));
+  v128.store(sum, v128.and(large, near));
+  v128.store(sum, v128.bitselect(moved, madd(whole, factor, term), near), SMALL);
 }
 
 // @ts-ignore: decorator
 @inline
-function wholeSum(large: usize, small: usize): v128 {
-  return f32x4.add(v128.load(large), v128.load(small));
+function wholeSum(sum: usize): v128 {
+  return f32x4.add(v128.load(sum), v128.load(sum, SMALL));
 }
 
-/**
- * From the last target to the first. `scratch` holds, relative to the normalizer of the target after this one, what the later targets received, the
- * same times their contexts, the small parts of both sums, and that normalizer; normalizers only grow with time, so sums only decay.
- * `initialState` and `dInitialState` are both 0 where there was no state.
- */
+/** From the last target to the first. `initialState` and `dInitialState` are both 0 where there was no state. */
 export function causalBackward(
   query: usize,
   key: usize,
@@ -128,32 +141,29 @@ export function causalBackward(
   dKey: usize,
   dValue: usize,
   dInitialState: usize,
-  scratch: usize,
+  slots: usize,
   batch: i32,
   time: i32,
   dim: i32,
   activation: i32,
 ): void {
   const row = <usize>dim << 2;
-  const slots = slotBytes(dim);
-  const weighed = scratch + slots;
-  const small = weighed + slots;
-  const normalizers = small + 2 * slots;
+  const last = row - 16;
   for (let b: i32 = 0; b < batch; b++) {
     const first = <usize>b * <usize>time;
     const states = <usize>b * 3 * row;
-    memory.fill(small, 0, 2 * slots);
+    clearSlots(slots, dim);
     // The final state counts as one more target; its largest key is held constant, for it cancels in every use of a state.
-    for (let slot: usize = 0; slot < slots; slot += 16) {
-      const i = states + vectorAt(slot, dim);
-      v128.store(scratch + slot, v128.load(dFinalState + i + row));
-      v128.store(weighed + slot, f32x4.neg(v128.load(dFinalState + i + 2 * row)));
-      v128.store(normalizers + slot, v128.load(finalState + i));
+    for (let c: usize = 0, s = slots; c < row; c += 16, s += SLOT) {
+      const i = states + min(c, last);
+      v128.store(s, v128.load(dFinalState + i + row), RECEIVED);
+      v128.store(s, f32x4.neg(v128.load(dFinalState + i + 2 * row)), WEIGHED);
+      v128.store(s, v128.load(finalState + i), NORMALIZER);
     }
     for (let t = time - 1; t >= 0; t--) {
-      const begin = (first + t) * row;
-      for (let slot: usize = 0; slot < slots; slot += 16) {
-        const i = begin + vectorAt(slot, dim);
+      const start = (first + t) * row;
+      for (let c: usize = 0, s = slots; c < row; c += 16, s += SLOT) {
+        const i = start + min(c, last);
         const mixed = v128.load(context + i);
         let gradient = v128.load(dOutput + i);
         let slope = splat(0.0);
@@ -166,38 +176,36 @@ export function causalBackward(
         }
         v128.store(dQuery + i, slope);
         const normalizer = v128.load(logNormalizer + i);
-        const exponent = f32x4.sub(normalizer, v128.load(normalizers + slot));
-        v128.store(normalizers + slot, normalizer);
-        const factor = exp(exponent);
-        const change = expm1Near(exponent);
+        const exponent = f32x4.sub(normalizer, v128.load(s, NORMALIZER));
+        v128.store(s, normalizer, NORMALIZER);
         const near = f32x4.lt(f32x4.abs(exponent), splat(0.34));
-        decay(scratch + slot, small + slot, near, change, factor, gradient);
-        decay(weighed + slot, small + slots + slot, near, change, factor, f32x4.mul(gradient, mixed));
+        const change = expm1Near(exponent);
+        const factor = exp(exponent);
+        decay(s + RECEIVED, near, change, factor, gradient);
+        decay(s + WEIGHED, near, change, factor, f32x4.mul(gradient, mixed));
       }
       if (!exists(mask, first + t)) {
-        memory.fill(dKey + begin, 0, row);
-        memory.fill(dValue + begin, 0, row);
+        memory.fill(dKey + start, 0, row);
+        memory.fill(dValue + start, 0, row);
         continue;
       }
-      for (let slot: usize = 0; slot < slots; slot += 16) {
-        const i = begin + vectorAt(slot, dim);
-        const weight = expNegative(f32x4.sub(v128.load(key + i), v128.load(normalizers + slot)));
-        const received = wholeSum(scratch + slot, small + slot);
-        const balance = wholeSum(weighed + slot, small + slots + slot);
+      for (let c: usize = 0, s = slots; c < row; c += 16, s += SLOT) {
+        const i = start + min(c, last);
+        const weight = expNegative(f32x4.sub(v128.load(key + i), v128.load(s, NORMALIZER)));
+        const received = wholeSum(s + RECEIVED);
         v128.store(dValue + i, f32x4.mul(weight, received));
-        v128.store(dKey + i, f32x4.mul(weight, f32x4.sub(f32x4.mul(v128.load(value + i), received), balance)));
+        v128.store(dKey + i, f32x4.mul(weight, f32x4.sub(f32x4.mul(v128.load(value + i), received), wholeSum(s + WEIGHED))));
       }
     }
     if (initialState == 0) continue;
-    for (let slot: usize = 0; slot < slots; slot += 16) {
-      const i = states + vectorAt(slot, dim);
+    for (let c: usize = 0, s = slots; c < row; c += 16, s += SLOT) {
+      const i = states + min(c, last);
       const largest = v128.load(initialState + i);
       const begun = f32x4.gt(largest, splat(NONE / 2));
-      const factor = v128.and(expCall(f32x4.sub(largest, v128.load(normalizers + slot))), begun);
+      const factor = v128.and(expCall(f32x4.sub(largest, v128.load(s, NORMALIZER))), begun);
       v128.store(dInitialState + i, splat(0.0));
-      v128.store(dInitialState + i + row, f32x4.mul(factor, wholeSum(scratch + slot, small + slot)));
-      const balance = wholeSum(weighed + slot, small + slots + slot);
-      v128.store(dInitialState + i + 2 * row, f32x4.neg(f32x4.mul(factor, balance)));
+      v128.store(dInitialState + i + row, f32x4.mul(factor, wholeSum(s + RECEIVED)));
+      v128.store(dInitialState + i + 2 * row, f32x4.neg(f32x4.mul(factor, wholeSum(s + WEIGHED))));
     }
   }
 }

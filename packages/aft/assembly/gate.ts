@@ -1,11 +1,18 @@
 // The query gate of every AFT operator. Activation codes are places in `queryActivations` of src/query-activation.ts.
-import { exp, maximum, minimum, splat } from '../../tensor-ops/assembly/math';
-import { tanhCall } from './lanes';
+import { exp, maximum, minimum, sigmoid, splat } from '../../tensor-ops/assembly/math';
+import { tanhCall } from './slots';
 
 export const NO_GATE: i32 = 0;
 const LINEAR: i32 = 1;
 const SIGMOID: i32 = 2;
 const TANH: i32 = 3;
+
+/** The gate alone, where no gradient is wanted. */
+// @ts-ignore: decorator
+@inline
+export function gateForward(query: v128, activation: i32): v128 {
+  return activation == SIGMOID ? sigmoid(query) : gateOf(query, query, activation);
+}
 
 /** What gate and slope of a sigmoid share: e^-query, at most e^87 so that the slope stays finite. Nothing for the others. */
 // @ts-ignore: decorator

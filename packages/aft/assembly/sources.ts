@@ -34,16 +34,3 @@ export function mean(numerator: v128, denominator: v128): v128 {
 export function logNormalizerOf(largest: v128, denominator: v128, logSum: v128): v128 {
   return v128.bitselect(splat(NONE), f32x4.add(largest, logSum), f32x4.eq(denominator, splat(0.0)));
 }
-
-/** Fills slots with the key of no source. */
-export function fillNone(slots: usize, bytes: usize): void {
-  for (let slot: usize = 0; slot < bytes; slot += 16) v128.store(slots + slot, splat(NONE));
-}
-
-/** Adds partial sums to their totals and clears them. */
-export function closeSums(totals: usize, partials: usize, bytes: usize): void {
-  for (let slot: usize = 0; slot < bytes; slot += 16) {
-    v128.store(totals + slot, f32x4.add(v128.load(totals + slot), v128.load(partials + slot)));
-    v128.store(partials + slot, splat(0.0));
-  }
-}
