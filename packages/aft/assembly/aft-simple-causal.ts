@@ -1,6 +1,6 @@
 // AFT-simple in which a target sees the sources up to its own time. What a channel has gathered are its largest key, numerator and
 // denominator; the sums of the last few steps stand apart, for precision.
-import { exp, expm1Near, expNegative, log, madd, maximum, splat } from '../../tensor-ops/assembly/math';
+import { expm1Of, expNegative, expOf, expRest, expScale, log, madd, maximum, minimum, splat, twiceSlope } from '../../tensor-ops/assembly/math';
 import { gateExponential, gateForward, gateOf, gateSlope, NO_GATE } from './gate';
 import { clearSlots, expCall, SLOT } from './slots';
 import { closesSpan, exists, logNormalizerOf, mean, NONE } from './sources';
@@ -179,8 +179,13 @@ export function causalBackward(
         const exponent = f32x4.sub(normalizer, v128.load(s, NORMALIZER));
         v128.store(s, normalizer, NORMALIZER);
         const near = f32x4.lt(f32x4.abs(exponent), splat(0.34));
-        const change = expm1Near(exponent);
-        const factor = exp(exponent);
+        const clamped = minimum(maximum(exponent, splat(-87.3)), splat(87.0));
+        const scale = expScale(clamped);
+        const rest = expRest(clamped, scale);
+        const slopeOfExp = twiceSlope(rest);
+        const factor = expOf(scale, rest, slopeOfExp);
+        // Where it is used, the exponent is its own rest.
+        const change = expm1Of(rest, slopeOfExp);
         decay(s + RECEIVED, near, change, factor, gradient);
         decay(s + WEIGHED, near, change, factor, f32x4.mul(gradient, mixed));
       }

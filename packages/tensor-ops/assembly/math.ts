@@ -60,21 +60,47 @@ export function expNegative(x: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function expWithin(x: v128): v128 {
-  // x = n ln 2 + r, |r| <= ln 2 / 2. Adding 1.5 * 2^23 + 126 rounds to an integer and leaves n - 1 + 127 in the low bits, the exponent
-  // of the scale; at the lower bound of x it is 0, so the scale itself is 0.
-  const shifted = madd(x, splat(1.44269504088896341), splat(12583038.0));
-  const n = f32x4.sub(shifted, splat(12583038.0));
+  const scale = expScale(x);
+  const rest = expRest(x, scale);
+  return expOf(scale, rest, twiceSlope(rest));
+}
+
+// The steps of e^x, for kernels that want e^x - 1 beside it. x = n ln 2 + rest, |rest| <= ln 2 / 2.
+
+/** Adding 1.5 * 2^23 + 126 rounds to an integer and leaves n - 1 + 127 in the low bits, an exponent; at x = -87.3 it is 0, and so the result is. */
+// @ts-ignore: decorator
+@inline
+export function expScale(x: v128): v128 {
+  return madd(x, splat(1.44269504088896341), splat(12583038.0));
+}
+
+// @ts-ignore: decorator
+@inline
+export function expRest(x: v128, scale: v128): v128 {
+  const n = f32x4.sub(scale, splat(12583038.0));
   // ln 2 in two parts; the first has few bits, so its product with n is exact in both builds.
-  const r = nmadd(n, splat(-2.12194440e-4), nmadd(n, splat(0.693359375), x));
-  // 2 e^r, for 2^n itself would overflow at n = 128 while the product is still finite.
-  const p = madd(twiceSlope(r), r, splat(2.0));
-  return f32x4.mul(p, i32x4.shl(shifted, 23));
+  return nmadd(n, splat(-2.12194440e-4), nmadd(n, splat(0.693359375), x));
+}
+
+/** e^x from its steps; `slope` is `twiceSlope(rest)`. */
+// @ts-ignore: decorator
+@inline
+export function expOf(scale: v128, rest: v128, slope: v128): v128 {
+  // 2 e^rest, for 2^n itself would overflow at n = 128 while the product is still finite.
+  return f32x4.mul(madd(slope, rest, splat(2.0)), i32x4.shl(scale, 23));
+}
+
+/** e^rest - 1 from `twiceSlope(rest)`, with a relative error <= 2e-7 however small it is. */
+// @ts-ignore: decorator
+@inline
+export function expm1Of(rest: v128, slope: v128): v128 {
+  return f32x4.mul(f32x4.mul(slope, rest), splat(0.5));
 }
 
 /** 2 (e^r - 1) / r for |r| <= ln 2 / 2. */
 // @ts-ignore: decorator
 @inline
-function twiceSlope(r: v128): v128 {
+export function twiceSlope(r: v128): v128 {
   let p = madd(splat(0.0027628641380807967), r, splat(0.016737702277188717));
   p = madd(p, r, splat(0.08333680217469584));
   p = madd(p, r, splat(0.33333039046993557));
@@ -82,19 +108,12 @@ function twiceSlope(r: v128): v128 {
   return madd(p, r, splat(2.0));
 }
 
-/** e^x - 1 for |x| <= ln 2 / 2, with a relative error <= 2e-7 however small x is. */
-// @ts-ignore: decorator
-@inline
-export function expm1Near(x: v128): v128 {
-  return f32x4.mul(f32x4.mul(twiceSlope(x), x), splat(0.5));
-}
-
 /** e^x - 1 for x <= 0.35, as `exp` above. Relative error <= 2e-7. NaN stays NaN. */
 // @ts-ignore: decorator
 @inline
 export function expm1(x: v128): v128 {
   // Near 0 the difference cancels.
-  return v128.bitselect(f32x4.sub(exp(x), splat(1.0)), expm1Near(x), f32x4.lt(x, splat(-0.34)));
+  return v128.bitselect(f32x4.sub(exp(x), splat(1.0)), expm1Of(x, twiceSlope(x)), f32x4.lt(x, splat(-0.34)));
 }
 
 /**
