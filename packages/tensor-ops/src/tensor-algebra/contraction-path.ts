@@ -1,10 +1,12 @@
+import { show } from '../check-options';
+import { ShapeError } from '../errors';
 import { distinct, type Equation, parseEquation, sizeOf } from './parse-equation';
 
 /** The order in which operands are contracted, two at a time. */
 export interface ContractionPath {
   /** Per step the places of two operands in the list of those that are left; both leave it, and their product is appended. One operand: `[[0]]`. */
   readonly path: readonly (readonly number[])[];
-  /** Multiplications and additions of all steps. */
+  /** Multiplications and additions of all steps; sums over labels of one operand alone come before them and are not counted. */
   readonly flops: number;
   /** Elements of the largest product, the result included. */
   readonly peakElements: number;
@@ -73,23 +75,29 @@ function searchedPath(equation: Equation): ContractionPath {
   return { path, flops, peakElements: peak };
 }
 
-/** Step by step the pair whose product grows memory least. */
-function greedyPath({ operands, output, sizes }: Equation): ContractionPath {
+interface Step {
+  readonly places: readonly number[];
+  readonly labels: string;
+  /** Elements of the product beyond those of its operands. */
+  readonly growth: number;
+  readonly flops: number;
+}
+
+/** Step by step the pair that comes before all others. */
+function greedyPath({ operands, output, sizes }: Equation, isBefore: (step: Step, best: Step) => boolean): ContractionPath {
   const left = [...operands];
-  const path: number[][] = [];
+  const path: (readonly number[])[] = [];
   let [flops, peakElements] = [0, 0];
   while (left.length > 1) {
-    let best: { places: number[]; labels: string; growth: number; flops: number } | undefined;
+    let best: Step | undefined;
     for (let i = 0; i < left.length; i++) {
       for (let j = i + 1; j < left.length; j++) {
         const [a, b] = [left[i]!, left[j]!];
         const others = left.filter((_, place) => place !== i && place !== j);
         const labels = productLabels(a, b, others, output);
         const growth = sizeOf(labels, sizes) - sizeOf(a, sizes) - sizeOf(b, sizes);
-        const work = stepFlops(a, b, labels, sizes);
-        if (best === undefined || growth < best.growth || (growth === best.growth && work < best.flops)) {
-          best = { places: [i, j], labels, growth, flops: work };
-        }
+        const step = { places: [i, j], labels, growth, flops: stepFlops(a, b, labels, sizes) };
+        if (best === undefined || isBefore(step, best)) best = step;
       }
     }
     const { places, labels } = best!;
@@ -103,23 +111,29 @@ function greedyPath({ operands, output, sizes }: Equation): ContractionPath {
   return { path, flops, peakElements };
 }
 
-/** The path of an equation whose operands have distinct labels. */
+/** The better of two greedy orders: memory first, or work first. Neither is better on all equations. */
+function betterGreedyPath(equation: Equation): ContractionPath {
+  const byMemory = greedyPath(equation, (a, b) => a.growth < b.growth || (a.growth === b.growth && a.flops < b.flops));
+  const byWork = greedyPath(equation, (a, b) => a.flops < b.flops || (a.flops === b.flops && a.growth < b.growth));
+  return byWork.flops < byMemory.flops ? byWork : byMemory;
+}
+
+/** The path of an equation of two operands or more, whose operands have distinct labels. */
 export function pathOf(equation: Equation): ContractionPath {
-  if (equation.operands.length === 1) {
-    const [labels] = equation.operands as [string];
-    return { path: [[0]], flops: sizeOf(labels, equation.sizes), peakElements: sizeOf(equation.output, equation.sizes) };
-  }
-  return equation.operands.length <= SEARCHED ? searchedPath(equation) : greedyPath(equation);
+  return equation.operands.length <= SEARCHED ? searchedPath(equation) : betterGreedyPath(equation);
 }
 
 /**
  * Each operand's labels once diagonals are taken, labels that nothing else needs are summed, and axes of size 1 that broadcast are dropped.
  */
 export function reducedOperands({ operands, output, sizes }: Equation, shapes: readonly (readonly number[])[]): string[] {
-  return operands.map((labels, i) => {
-    const needed = output + operands.filter((_, other) => other !== i).join('');
-    const kept = (label: string) => needed.includes(label) && !(shapes[i]![labels.indexOf(label)] === 1 && sizes[label] !== 1);
-    return [...distinct(labels)].filter(kept).join('');
+  const broadcasts = (label: string, size: number | undefined) => size === 1 && sizes[label] !== 1;
+  const own = operands.map((labels, i) =>
+    distinct([...labels].filter((label, axis) => !broadcasts(label, shapes[i]![axis])).join('')),
+  );
+  return own.map((labels, i) => {
+    const needed = output + own.filter((_, other) => other !== i).join('');
+    return [...labels].filter((label) => needed.includes(label)).join('');
   });
 }
 
@@ -129,12 +143,19 @@ export function reducedOperands({ operands, output, sizes }: Equation, shapes: r
  * @param equation - As for `einsum`.
  * @param shapes - The shape of each operand.
  * @throws ShapeError if the equation does not fit the shapes.
- * @remarks O(3^n) for n <= 6 operands, O(n^3) beyond.
+ * @remarks O(3^n) for n <= 6 operands, O(n^3) beyond. Labels that stand in one operand alone are summed before the first step.
  * @see Smith and Gray 2018, opt_einsum, https://doi.org/10.21105/joss.00753
  * @example
  * contractionPath('ij,jk,kl->il', [[2, 1000], [1000, 3], [3, 2]]).path; // [[0, 1], [0, 1]]
  */
 export function contractionPath(equation: string, shapes: readonly (readonly number[])[]): ContractionPath {
+  if (!Array.isArray(shapes) || !shapes.every(Array.isArray)) {
+    throw new ShapeError(`contractionPath: shapes must be an array of shapes, one per operand, got ${show(shapes)}`);
+  }
   const parsed = parseEquation('contractionPath', equation, shapes);
+  const { operands, output, sizes } = parsed;
+  if (operands.length === 1) {
+    return { path: [[0]], flops: sizeOf(distinct(operands[0]!), sizes), peakElements: sizeOf(output, sizes) };
+  }
   return pathOf({ ...parsed, operands: reducedOperands(parsed, shapes) });
 }

@@ -35,7 +35,7 @@ export function parseEquation(functionName: string, equation: string, shapes: re
   checkCharacters(equation, arrow, fail);
   const compact = (text: string) => text.replaceAll(' ', '');
   const terms = compact(arrow < 0 ? equation : equation.slice(0, arrow)).split(',');
-  if (terms.length !== shapes.length) fail(`there are ${terms.length} operands, but ${shapes.length} tensors`);
+  if (terms.length !== shapes.length) fail(`the number of operands is ${terms.length}, but ${shapes.length} tensors are given`);
 
   const sizes: Record<string, number> = {};
   const owner: Record<string, number> = {};
@@ -51,7 +51,7 @@ export function parseEquation(functionName: string, equation: string, shapes: re
       const size = shape[axis]!;
       const known = sizes[label];
       if (known !== undefined && known !== size && known !== 1 && size !== 1) {
-        fail(`label '${label}' is ${known} in operand ${owner[label]} but ${size} in operand ${i}`);
+        fail(`label '${label}' is ${known} in operand ${owner[label]} but ${size} at axis ${axis} of operand ${i}`);
       }
       if (known === undefined || known === 1) {
         sizes[label] = size;
