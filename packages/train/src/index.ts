@@ -19,7 +19,6 @@ export type { LanguageModelConfig } from './model/language-model-config';
 export { mixerNames } from './model/mixers';
 export type { Batch, Model } from './model/model';
 export { countParams, disposeParams, flattenParams, nestParams, type Params, rebuildParams } from './model/params';
-export { softmaxCrossEntropy } from './model/softmax-cross-entropy';
 export { type AdamWOptions, adamW } from './optimizer/adam-w';
 export { clipByGlobalNorm } from './optimizer/clip-by-global-norm';
 export { type CosineScheduleOptions, cosineSchedule } from './optimizer/cosine-schedule';

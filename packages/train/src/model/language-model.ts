@@ -1,6 +1,6 @@
+import { embedding, gelu, layerNorm } from '@mixfold/tensor-ops';
 import {
   add,
-  gather,
   matMul,
   ones,
   reshape,
@@ -11,14 +11,14 @@ import {
   tidy,
 } from '@tensorflow/tfjs-core';
 import type { Random } from '../random/random';
-import { gelu } from './gelu';
 import { type LanguageModelConfig, parseLanguageModelConfig } from './language-model-config';
-import { layerNorm } from './layer-norm';
 import { tokenMixer } from './mixers';
 import type { Batch, Model } from './model';
 import type { Params } from './params';
 import type { MixerState, RowSizes, TokenMixer } from './token-mixer';
 import { uniformWeight } from './uniform-weight';
+
+const norm = (rows: Tensor2D, gain: Params[string] | undefined) => layerNorm(rows, gain as Tensor1D) as Tensor2D;
 
 /** Number of tokens: every byte is one. */
 export const BYTE_CLASSES = 256;
@@ -54,7 +54,7 @@ export function languageModel(given: LanguageModelConfig): LanguageModel {
 
   const embed = (params: Params, tokens: Tensor): Tensor2D => {
     const flat = reshape(tokens, [tokens.size]) as Tensor1D;
-    return gather(params.embedding as Tensor2D, flat);
+    return embedding(params.embedding as Tensor2D, flat) as Tensor2D;
   };
 
   /** Runs all blocks; `mix` is the only difference between whole sequences, prefill and step. */
@@ -66,11 +66,11 @@ export function languageModel(given: LanguageModelConfig): LanguageModel {
     let rows = embed(params, tokens);
     for (let layer = 0; layer < config.layers; layer++) {
       const block = (params.blocks as Params)[layer] as Params;
-      rows = add(rows, mix(layer, block.mixer as Params, layerNorm(rows, block.mixerNorm as Tensor1D)));
-      const hidden = gelu(matMul(layerNorm(rows, block.mlpNorm as Tensor1D), block.mlpIn as Tensor2D));
+      rows = add(rows, mix(layer, block.mixer as Params, norm(rows, block.mixerNorm)));
+      const hidden = gelu(matMul(norm(rows, block.mlpNorm), block.mlpIn as Tensor2D), { approximate: 'tanh' }) as Tensor2D;
       rows = add(rows, matMul(hidden, block.mlpOut as Tensor2D));
     }
-    const final = layerNorm(rows, params.norm as Tensor1D);
+    const final = norm(rows, params.norm);
     return config.tiedHead ? matMul(final, params.embedding as Tensor2D, false, true) : matMul(final, params.head as Tensor2D);
   };
 
@@ -134,7 +134,7 @@ function initialise(config: Required<LanguageModelConfig>, mixer: TokenMixer, ra
   // What every layer adds is scaled down by the number of additions, so that the residual stream starts at one size at any depth.
   const residual = 1 / Math.sqrt(2 * layers);
   const blocks: Params = {};
-  const embedding = uniformWeight(random, [BYTE_CLASSES, dim], tiedHead ? 0.5 / Math.sqrt(dim) : 0.5);
+  const table = uniformWeight(random, [BYTE_CLASSES, dim], tiedHead ? 0.5 / Math.sqrt(dim) : 0.5);
   for (let layer = 0; layer < layers; layer++) {
     blocks[layer] = {
       mixerNorm: ones([dim]),
@@ -144,7 +144,7 @@ function initialise(config: Required<LanguageModelConfig>, mixer: TokenMixer, ra
       mlpOut: uniformWeight(random, [hidden, dim], residual / Math.sqrt(hidden)),
     };
   }
-  const params: Params = { embedding, blocks, norm: ones([dim]) };
+  const params: Params = { embedding: table, blocks, norm: ones([dim]) };
   if (!tiedHead) params.head = uniformWeight(random, [dim, BYTE_CLASSES], 0.5 / Math.sqrt(dim));
   return params;
 }

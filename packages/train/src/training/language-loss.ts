@@ -1,8 +1,8 @@
+import { softmaxCrossEntropy } from '@mixfold/tensor-ops';
 import { reshape, type Scalar, type Tensor1D, type Tensor2D, tidy } from '@tensorflow/tfjs-core';
 import type { TextBatch } from '../data/sample-batch';
 import type { Model } from '../model/model';
 import type { Params } from '../model/params';
-import { softmaxCrossEntropy } from '../model/softmax-cross-entropy';
 
 /** Mean cross-entropy of the next byte, in nats, over every position of a batch. Differentiable in the params. */
 export function languageLoss(model: Model, params: Params, batch: TextBatch, training: boolean): Scalar {
