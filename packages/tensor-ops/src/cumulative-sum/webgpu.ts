@@ -98,7 +98,7 @@ function scanKernel(input: string, output: string, isBackward: boolean): FusedKe
       }
       const carry = made[1];
       const result = dispatch({
-        name: 'CumulativeSum',
+        name: 'CumulativeSumScan',
         inputs: { x, ...(carry ? { carry } : {}) },
         output: shape,
         body: `let before = ${carry ? 'carry[id.y * uniforms.lanes + lane]' : '0.0'};

@@ -47,7 +47,7 @@ function convolve(call: KernelCall, x: TensorInfo, kernel: TensorInfo, geometry:
     call,
     { ...geometry, size: util.sizeFromShape(x.shape) },
     {
-      name: isReverse ? 'DepthwiseConvBackwardInput' : 'DepthwiseConv',
+      name: isReverse ? 'DepthwiseConvBackwardInputShader' : 'DepthwiseConvShader',
       inputs: { x, kernel },
       shape: x.shape,
       code: `

@@ -13,7 +13,7 @@ function dropoutKernel(input: string, output: string): FusedKernel {
       const size = util.sizeFromShape(shape);
       const { first, second, threshold, scale } = dropoutPlan(attributes as DropoutAttributes);
       const { kept } = runProgram(webGpuBackend(backend), {
-        name: 'Dropout',
+        name: 'DropoutShader',
         inputs: { x: inputs[input]! },
         outputs: { kept: { shape } },
         uniforms: {

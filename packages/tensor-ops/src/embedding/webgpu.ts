@@ -15,7 +15,7 @@ export const webgpuEmbedding: FusedKernel = {
   run({ inputs: { table, ids }, sizes: { classes, dim }, outputShapes, backend }) {
     const size = util.sizeFromShape(ids!.shape) * dim!;
     const { output } = runProgram(webGpuBackend(backend), {
-      name: 'Embedding',
+      name: 'EmbeddingShader',
       inputs: { table: table!, ids: ids! },
       outputs: { output: { shape: outputShapes.output! } },
       uniforms: {
@@ -48,7 +48,7 @@ export const webgpuEmbeddingBackward: FusedKernel = {
   run({ inputs: { ids, dOutput }, sizes: { classes, dim }, outputShapes, backend }) {
     const across = Math.min(classes!, 32768);
     const { dTable } = runProgram(webGpuBackend(backend), {
-      name: 'EmbeddingBackward',
+      name: 'EmbeddingBackwardShader',
       inputs: { ids: ids!, dOutput: dOutput! },
       outputs: { dTable: { shape: outputShapes.dTable! } },
       uniforms: {

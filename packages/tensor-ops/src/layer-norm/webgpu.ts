@@ -15,7 +15,7 @@ function webgpuNorm(centred: boolean): FusedKernel {
       const { x, gain, bias } = call.inputs as { x: TensorInfo; gain: TensorInfo; bias?: TensorInfo };
       const { moments } = call.outputShapes;
       return runLineProgram<string>(call, linesOf(call), {
-        name: centred ? 'LayerNorm' : 'RmsNorm',
+        name: centred ? 'LayerNormShader' : 'RmsNormShader',
         inputs: { x, gain, bias },
         outputs: call.outputShapes,
         uniforms: { epsilon: { type: 'f32', value: call.attributes.epsilon as number } },
@@ -55,7 +55,7 @@ function webgpuNormBackward(centred: boolean): FusedKernel {
       const { dX, dBias } = call.outputShapes as { dX: number[]; dBias?: number[] };
       const normal = '(x[i] - moments[3u * row] - moments[3u * row + 1u]) * moments[3u * row + 2u]';
       const gradient = runLineProgram(call, linesOf(call), {
-        name: centred ? 'LayerNormBackward' : 'RmsNormBackward',
+        name: centred ? 'LayerNormBackwardShader' : 'RmsNormBackwardShader',
         inputs: { x, gain, moments, dOutput },
         outputs: { dX },
         body: `

@@ -19,7 +19,7 @@ export const webgpuLogSumExp: FusedKernel = {
   run(call) {
     const x = call.inputs.x as TensorInfo;
     return runLineProgram<string>(call, linesOf(x.shape, call.attributes.axis as number), {
-      name: 'LogSumExp',
+      name: 'LogSumExpShader',
       inputs: { x },
       outputs: call.outputShapes,
       body: `${logSumOfLine('x')}
@@ -36,7 +36,7 @@ export const webgpuLogSumExpBackward: FusedKernel = {
   run(call) {
     const { x, largest, logSum, dOutput } = call.inputs as Record<'x' | 'largest' | 'logSum' | 'dOutput', TensorInfo>;
     return runLineProgram(call, linesOf(x.shape, call.attributes.axis as number), {
-      name: 'LogSumExpBackward',
+      name: 'LogSumExpBackwardShader',
       inputs: { x, largest, logSum, dOutput },
       outputs: { dX: call.outputShapes.dX! },
       body: `

@@ -12,7 +12,7 @@ function rotaryKernel(input: string, output: string, sign: string): FusedKernel 
       const pairs = (batch * heads * time * headDim) / 2;
       const isAdjacent = attributes.pairing === 'adjacent';
       const { turned } = runProgram(webGpuBackend(backend), {
-        name: 'RotaryEmbedding',
+        name: 'RotaryEmbeddingShader',
         inputs: { x: inputs[input]!, table: inputs.table! },
         outputs: { turned: { shape: outputShapes[output]! } },
         uniforms: {

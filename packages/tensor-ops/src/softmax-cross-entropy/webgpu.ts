@@ -29,7 +29,7 @@ export const webgpuCrossEntropy: FusedKernel = {
     }
     let rowLoss = sumOfLine(part, id);`;
     const { losses, ...kept } = runLineProgram<string>(call, linesOf(call), {
-      name: 'SoftmaxCrossEntropy',
+      name: 'SoftmaxCrossEntropyShader',
       inputs: { logits, labels },
       outputs: { losses: [rows], ...saved },
       body: `${logSumOfLine('logits')}
@@ -74,7 +74,7 @@ export const webgpuCrossEntropyBackward: FusedKernel = {
           'labels[i]',
         ];
     return runLineProgram(call, linesOf(call), {
-      name: 'SoftmaxCrossEntropyBackward',
+      name: 'SoftmaxCrossEntropyBackwardShader',
       inputs: { logits, labels, largest, logSum, dLoss },
       outputs: { dLogits: call.outputShapes.dLogits! },
       body: `

@@ -10,7 +10,7 @@ export const webgpuSoftmax: FusedKernel = {
     const seen = (value: string, otherwise: string) =>
       mask ? `select(${otherwise}, ${value}, mask[i % uniforms.maskSize] != 0.0)` : value;
     return runLineProgram(call, linesOf(x.shape, call.attributes.axis as number), {
-      name: 'Softmax',
+      name: 'SoftmaxShader',
       inputs: { x, mask },
       outputs: { output: call.outputShapes.output! },
       uniforms: mask ? { maskSize: { type: 'u32', value: util.sizeFromShape(mask.shape) } } : {},
@@ -40,7 +40,7 @@ export const webgpuSoftmaxBackward: FusedKernel = {
   run(call) {
     const { output, dOutput } = call.inputs as { output: TensorInfo; dOutput: TensorInfo };
     return runLineProgram(call, linesOf(output.shape, call.attributes.axis as number), {
-      name: 'SoftmaxBackward',
+      name: 'SoftmaxBackwardShader',
       inputs: { output, dOutput },
       outputs: { dX: call.outputShapes.dX! },
       body: `
