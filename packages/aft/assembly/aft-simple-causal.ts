@@ -1,7 +1,7 @@
 // AFT-simple in which a target sees the sources up to its own time. What a channel has gathered are its largest key, numerator and
 // denominator; the sums of the last few steps stand apart, for precision.
 import { expm1Of, expNegative, expOf, expRest, expScale, log, madd, maximum, minimum, splat, twiceSlope } from '../../tensor-ops/assembly/math';
-import { gateExponential, gateForward, gateOf, gateSlope, NO_GATE } from './gate';
+import { gated, gateExponential, gateOf, gateSlope, NO_GATE } from './gate';
 import { clearSlots, expCall, SLOT } from './slots';
 import { closesSpan, exists, logNormalizerOf, mean, NONE } from './sources';
 
@@ -77,7 +77,7 @@ export function causalForward(
           v128.store(context + i, mixed);
           v128.store(logNormalizer + i, logNormalizerOf(v128.load(s, LARGEST), denominator, log(denominator)));
         }
-        if (activation != NO_GATE) mixed = f32x4.mul(mixed, gateForward(v128.load(query + i), activation));
+        if (activation != NO_GATE) mixed = gated(mixed, v128.load(query + i), activation);
         v128.store(output + i, mixed);
       }
       if (!closesSpan(t, time)) continue;

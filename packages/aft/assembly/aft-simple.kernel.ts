@@ -1,6 +1,6 @@
 // AFT-simple over all sources, and its gradient. Rows are contiguous, so time is the outer loop and channels are the lanes.
 import { expNegative, madd, maximum, splat } from '../../tensor-ops/assembly/math';
-import { gateExponential, gateForward, gateOf, gateSlope, NO_GATE } from './gate';
+import { gated, gateExponential, gateOf, gateSlope, NO_GATE } from './gate';
 import { clearSlots, expCall, logCall, SLOT, slotBytes } from './slots';
 import { closesSpan, exists, logNormalizerOf, mean, SPAN } from './sources';
 
@@ -51,7 +51,21 @@ export function forward(
           v128.store(s, maximum(v128.load(s, LARGEST), v128.load(keys + min(c, last))), LARGEST);
         }
       }
-      for (let t = begin; t < end; t++) {
+      let t = begin;
+      // Two rows at a time, where both are sure to exist: half the traffic between registers and slots.
+      for (const paired = mask == 0 ? end - 1 : begin; t < paired; t += 2) {
+        const start = (first + t) * row;
+        for (let c: usize = 0, s = slots; c < row; c += 16, s += SLOT) {
+          const i = start + min(c, last);
+          const largest = v128.load(s, LARGEST);
+          const weight = expNegative(f32x4.sub(v128.load(key + i), largest));
+          const next = expNegative(f32x4.sub(v128.load(key + i + row), largest));
+          const sum = madd(weight, v128.load(value + i), v128.load(s, SPAN_NUMERATOR));
+          v128.store(s, madd(next, v128.load(value + i + row), sum), SPAN_NUMERATOR);
+          v128.store(s, f32x4.add(v128.load(s, SPAN_DENOMINATOR), f32x4.add(weight, next)), SPAN_DENOMINATOR);
+        }
+      }
+      for (; t < end; t++) {
         if (!exists(mask, first + t)) continue;
         const start = (first + t) * row;
         for (let c: usize = 0, s = slots; c < row; c += 16, s += SLOT) {
@@ -83,7 +97,7 @@ export function forward(
       for (let c: usize = 0, s = slots; c < row; c += 16, s += SLOT) {
         const i = start + min(c, last);
         let mixed = v128.load(s, NUMERATOR);
-        if (activation != NO_GATE) mixed = f32x4.mul(mixed, gateForward(v128.load(query + i), activation));
+        if (activation != NO_GATE) mixed = gated(mixed, v128.load(query + i), activation);
         v128.store(output + i, mixed);
       }
     }

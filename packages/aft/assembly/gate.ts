@@ -1,5 +1,5 @@
 // The query gate of every AFT operator. Activation codes are places in `queryActivations` of src/query-activation.ts.
-import { exp, maximum, minimum, sigmoid, splat } from '../../tensor-ops/assembly/math';
+import { exp, maximum, minimum, splat } from '../../tensor-ops/assembly/math';
 import { tanhCall } from './slots';
 
 export const NO_GATE: i32 = 0;
@@ -7,11 +7,12 @@ const LINEAR: i32 = 1;
 const SIGMOID: i32 = 2;
 const TANH: i32 = 3;
 
-/** The gate alone, where no gradient is wanted. */
+/** `context` gated by the query, where no gradient is wanted. */
 // @ts-ignore: decorator
 @inline
-export function gateForward(query: v128, activation: i32): v128 {
-  return activation == SIGMOID ? sigmoid(query) : gateOf(query, query, activation);
+export function gated(context: v128, query: v128, activation: i32): v128 {
+  if (activation == SIGMOID) return f32x4.div(context, f32x4.add(splat(1.0), exp(f32x4.neg(query))));
+  return f32x4.mul(context, gateOf(query, query, activation));
 }
 
 /** What gate and slope of a sigmoid share: e^-query, at most e^87 so that the slope stays finite. Nothing for the others. */
