@@ -60,4 +60,9 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
 }
 
 export const webgpuGelu = /* @__PURE__ */ elementwise('GeluShader', 'x', 'output', 'x[i] * gated(x[i]).x');
-export const webgpuGeluBackward = /* @__PURE__ */ elementwise('GeluBackwardShader', 'x dOutput', 'dX', 'dOutput[i] * gated(x[i]).y');
+export const webgpuGeluBackward = /* @__PURE__ */ elementwise(
+  'GeluBackwardShader',
+  'x dOutput',
+  'dX',
+  'dOutput[i] * gated(x[i]).y',
+);
