@@ -3,12 +3,12 @@ import { mixerNames } from './mixers';
 
 /** Sizes of a byte-level language model. */
 export interface LanguageModelConfig {
-  /** How tokens see earlier ones. */
-  mixer: string;
-  /** Width of the residual stream. */
-  dim: number;
-  /** Number of blocks. */
-  layers: number;
+  /** How tokens see earlier ones; default `'aft-simple'`. */
+  mixer?: string;
+  /** Width of the residual stream; default 128. */
+  dim?: number;
+  /** Number of blocks; default 3. */
+  layers?: number;
   /** Width of the MLP in units of `dim`; default 4. */
   expansion?: number;
   /** Whether the head is the embedding transposed; default false. */
@@ -20,7 +20,7 @@ export interface LanguageModelConfig {
  *
  * @throws OptionError naming the option and what it takes.
  */
-export function parseLanguageModelConfig(config: LanguageModelConfig): Required<LanguageModelConfig> {
+export function parseLanguageModelConfig(config: LanguageModelConfig = {}): Required<LanguageModelConfig> {
   checkOptions('languageModel', config, {
     mixer: mixerNames,
     dim: 'positiveInteger',
@@ -28,5 +28,6 @@ export function parseLanguageModelConfig(config: LanguageModelConfig): Required<
     expansion: 'positiveInteger',
     tiedHead: 'boolean',
   });
-  return { expansion: 4, tiedHead: false, ...config };
+  const { mixer = 'aft-simple', dim = 128, layers = 3, expansion = 4, tiedHead = false } = config;
+  return { mixer, dim, layers, expansion, tiedHead };
 }

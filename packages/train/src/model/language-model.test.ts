@@ -138,6 +138,11 @@ describeBackends('languageModel', (backend) => {
   });
 });
 
+test('an option that is absent or undefined has its default', () => {
+  const { config: chosen } = languageModel({ dim: 16, layers: undefined } as never);
+  expect(chosen).toEqual({ mixer: 'aft-simple', dim: 16, layers: 3, expansion: 4, tiedHead: false });
+});
+
 test('refuses mixers that do not exist, and bad sizes', () => {
   expect(() => languageModel({ ...config, mixer: 'mhsa' })).toThrow(
     "languageModel: option mixer must be one of 'aft-simple', got 'mhsa'",

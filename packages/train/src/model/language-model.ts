@@ -48,7 +48,7 @@ export interface LanguageModel extends Model<Batch> {
  * @throws OptionError if the configuration has an unknown name, a bad size, or a mixer that does not exist.
  * @remarks Linear layers have no bias. One step of the stream costs O(layers dim^2), whatever the length of the text.
  */
-export function languageModel(given: LanguageModelConfig): LanguageModel {
+export function languageModel(given: LanguageModelConfig = {}): LanguageModel {
   const config = parseLanguageModelConfig(given);
   const mixer = tokenMixer(config.mixer);
 

@@ -153,6 +153,7 @@ describeBackends('train', (backend) => {
     await expect(run({ ...small, rate: Number.NaN })).rejects.toThrow(
       'train: option rate must be a finite number above 0, got NaN',
     );
+    await expect(run({ ...small, steps: undefined } as never)).rejects.toThrow('train: option steps is missing');
     await expect(run({ ...small, epochs: 3 } as TrainConfig)).rejects.toThrow("train: unknown option 'epochs'");
     const params = model.init(createRandom(1));
     await expect(evaluate(model, params, new Uint8Array(9), { context: 9 })).rejects.toThrow(

@@ -1,4 +1,4 @@
-import { checkOptions } from '@mixfold/tensor-ops';
+import { checkOptions, OptionError } from '@mixfold/tensor-ops';
 import { nextFrame } from '@tensorflow/tfjs-core';
 import type { TrainState } from '../checkpoint/checkpoint-state';
 import { saveCheckpoint } from '../checkpoint/save-checkpoint';
@@ -157,6 +157,9 @@ function withDefaults(config: TrainConfig) {
     evaluateEvery: 'positiveInteger',
     evaluateWindows: 'positiveInteger',
   });
+  for (const name of ['model', 'corpus', 'steps'] as const) {
+    if (config[name] === undefined) throw new OptionError(`train: option ${name} is missing`);
+  }
   const { steps, batch = 16, context = 128, rate = 3e-3, seed = 1, maximumNorm = 1, evaluateWindows = 64 } = options;
   const { evaluateEvery = Math.max(1, Math.round(steps / 10)) } = options;
   return { model, corpus, steps, batch, context, rate, seed, maximumNorm, evaluateEvery, evaluateWindows };
