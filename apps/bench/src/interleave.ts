@@ -7,6 +7,21 @@ export interface Effort {
   readonly sampleMs: number;
 }
 
+/** Where the time comes from, in milliseconds. */
+export interface Clock {
+  now(): number;
+  /** The process's own time on the processors. */
+  used(): number;
+}
+
+const machineClock: Clock = {
+  now: () => performance.now(),
+  used: () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1000;
+  },
+};
+
 /** Milliseconds of one run. */
 export interface Timing {
   readonly name: string;
@@ -21,13 +36,17 @@ export interface Timing {
 /**
  * Times the contestants turn about: a slow spell of the machine falls on all of them alike, so their ratio survives it.
  */
-export async function interleave(contestants: readonly Contestant[], { rounds, sampleMs }: Effort): Promise<Timing[]> {
+export async function interleave(
+  contestants: readonly Contestant[],
+  { rounds, sampleMs }: Effort,
+  clock: Clock = machineClock,
+): Promise<Timing[]> {
   const repeats = new Map<Contestant, number>();
   const brief = new Set<Contestant>();
   for (const contestant of contestants) {
     await contestant.enter();
     contestant.run();
-    const once = time(contestant, 2);
+    const once = time(contestant, 2, clock);
     repeats.set(contestant, Math.max(1, Math.round(sampleMs / once)));
     if (once < 50) brief.add(contestant);
   }
@@ -37,7 +56,7 @@ export async function interleave(contestants: readonly Contestant[], { rounds, s
       await contestant.enter();
       // The one before left its own data in the caches. That matters to a short run.
       if (brief.has(contestant)) contestant.run();
-      samples.get(contestant)!.push(time(contestant, repeats.get(contestant)!));
+      samples.get(contestant)!.push(time(contestant, repeats.get(contestant)!, clock));
     }
   }
   return contestants.map((contestant) => {
@@ -53,10 +72,8 @@ export async function interleave(contestants: readonly Contestant[], { rounds, s
  * Milliseconds of one run. The clock, or the process's own time on the processors if that is less: then another process was let in. Everything
  * timed here runs on one thread.
  */
-function time(contestant: Contestant, repeats: number): number {
-  const start = performance.now();
-  const used = process.cpuUsage();
+function time(contestant: Contestant, repeats: number, clock: Clock): number {
+  const [start, usedBefore] = [clock.now(), clock.used()];
   for (let i = 0; i < repeats; i++) contestant.run();
-  const { user, system } = process.cpuUsage(used);
-  return Math.min(performance.now() - start, (user + system) / 1000) / repeats;
+  return Math.min(clock.now() - start, clock.used() - usedBefore) / repeats;
 }
