@@ -1,25 +1,16 @@
 import { cast, engine, type NamedAttrMap, type NamedTensorMap, type Tensor } from '@tensorflow/tfjs-core';
 import { type AxisContract, type BoundAxes, parseContract, type TensorsOf } from '../axes';
 import { bindContract } from '../bind-shapes';
-import { checkOptions, type OptionRule, show } from '../check-options';
-import { DTypeError, OptionError } from '../errors';
+import { checkOptions, type OptionRule } from '../check-options';
+import { checkTensor } from '../check-tensor';
+import { OptionError } from '../errors';
 import { registerKernelVariant, type TapedAttributes } from './kernel-variant';
 import { lowerFirst, outputShapesOf, type ParsedOperator, withNamedShapes } from './parsed-operator';
 import { registry } from './registry';
 import type { AnyOperator, Attributes, Operator, OperatorSpec } from './types';
 
-function checkTensor(functionName: string, name: string, value: unknown, dtype: string): asserts value is Tensor {
-  const tensor = value as Tensor | undefined;
-  if (!Array.isArray(tensor?.shape) || tensor.dataId === undefined) {
-    throw new DTypeError(`${functionName}: ${name} must be a Tensor, got ${show(value)}`);
-  }
-  if (tensor.isDisposed) throw new DTypeError(`${functionName}: ${name} has been disposed`);
-  const allowed = dtype === 'mask' ? ['bool', 'int32', 'float32'] : [dtype];
-  if (!allowed.includes(tensor.dtype)) {
-    const cure = allowed.length === 1 ? `; cast it with ${name}.cast('${dtype}')` : '';
-    throw new DTypeError(`${functionName}: ${name} must be ${allowed.join(' or ')}, got ${tensor.dtype}${cure}`);
-  }
-}
+/** The element types that an input of each kind may have. */
+const elementTypes = { float32: ['float32'], int32: ['int32'], mask: ['bool', 'int32', 'float32'] } as const;
 
 /** Rules of the attributes: those declared, else what the default's type says. */
 function attributeRules({ attributes = {}, attributeRules: declared }: AnyOperator['spec']): Record<string, OptionRule> {
@@ -61,7 +52,7 @@ export function defineOperator<
       for (const { name, optional } of parsed.inputs) {
         const value = values[name];
         if (optional && value === undefined) continue;
-        checkTensor(parsed.functionName, name, value, spec.dtypes?.[name] ?? 'float32');
+        checkTensor(parsed.functionName, name, value, elementTypes[spec.dtypes?.[name] ?? 'float32']);
         inputs[name] = value;
       }
       const axes = bindContract(parsed.functionName, parsed.inputs, inputs);
@@ -86,7 +77,7 @@ function runOnTape(
   const state = engine().state;
   const taping = state.gradientDepth > 0 && state.kernelDepth === 0 && operator.spec.backward !== undefined;
   const outputShapes = outputShapesOf(parsed, bound, (name) => inputs[name] !== undefined, taping);
-  const attrs: TapedAttributes = { ...attributes, call: { attributes, bound, outputShapes, forcedForm: registry().forcedForm } };
+  const attrs: TapedAttributes = { call: { attributes, bound, outputShapes, forcedForm: registry().forcedForm } };
   const kernelName = registerKernelVariant(operator, parsed, Object.keys(inputs));
 
   const casts: Tensor[] = [];

@@ -6,10 +6,7 @@ import type { ImplementationForm } from './registry';
 /** Options of an operator that are not tensors, with their defaults. */
 export type Attributes = Readonly<Record<string, string | number | boolean | null>>;
 
-/**
- * What an input holds: float32 unless declared. `mask` takes bool, int32 or float32 and reaches kernels as float32, nonzero = attend;
- * on WebGPU, where a cast keeps the integers of the buffer, as `f32` or `i32`.
- */
+/** What an input holds: float32 unless declared. `mask` takes bool, int32 or float32 and reaches kernels as float32, nonzero = attend. */
 export type InputDType = 'float32' | 'int32' | 'mask';
 
 /** What a fused kernel is given; no size is 0. */

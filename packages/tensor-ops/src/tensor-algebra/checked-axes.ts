@@ -1,16 +1,11 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { show } from '../check-options';
-import { DTypeError, OptionError, ShapeError } from '../errors';
+import { checkTensor } from '../check-tensor';
+import { OptionError, ShapeError } from '../errors';
 
 /** The shape of a float32 tensor; anything else is refused. */
 export function floatShape(functionName: string, name: string, value: Tensor): readonly number[] {
-  if (!Array.isArray(value?.shape) || value.dataId === undefined) {
-    throw new DTypeError(`${functionName}: ${name} must be a Tensor, got ${show(value)}`);
-  }
-  if (value.isDisposed) throw new DTypeError(`${functionName}: ${name} has been disposed`);
-  if (value.dtype !== 'float32') {
-    throw new DTypeError(`${functionName}: ${name} must be float32, got ${value.dtype}; cast it with .cast('float32')`);
-  }
+  checkTensor(functionName, name, value, ['float32']);
   return value.shape;
 }
 
