@@ -1,4 +1,4 @@
-// One operator costs its own code alone: budgets of whole packages stand in .size-limit.js, this looks at single exports.
+// One operator costs its own code alone: its budget stands in .size-limit.js, this looks at what its bundle keeps.
 import { join } from 'node:path';
 import { mustRun, ScriptError } from './command.mjs';
 
