@@ -13,5 +13,6 @@ export {
   aftSimpleState,
   aftSimpleStep,
 } from './aft-simple/streaming';
+export type { BandedBias, FactoredBias, PositionBias } from './position-bias';
 export type { QueryActivation } from './query-activation';
 export { type AftState, disposeState, exportState, importState, type StateData } from './state';

@@ -1,6 +1,7 @@
 export type { AxisContract, AxisSizes, BoundAxes, TensorOf, TensorsOf } from './axes';
 export { bindShapes } from './bind-shapes';
 export { checkOptions, type OptionRule } from './check-options';
+export { checkTensor } from './check-tensor';
 export {
   type CumulativeSumOptions,
   cumulativeSum,
