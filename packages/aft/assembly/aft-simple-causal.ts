@@ -2,31 +2,9 @@
 // denominator; the sums of the last few steps stand apart, for precision.
 import { expm1Of, expNegative, expOf, expRest, expScale, log, madd, maximum, minimum, splat, twiceSlope } from '../../tensor-ops/assembly/math';
 import { gated, gateExponential, gateOf, gateSlope, NO_GATE } from './gate';
+import { closeSums, DENOMINATOR, gather, LARGEST, NUMERATOR, wholeDenominator, wholeNumerator } from './running-sums';
 import { clearSlots, expCall, SLOT } from './slots';
 import { closesSpan, exists, logNormalizerOf, mean, NONE } from './sources';
-
-// A slot of `causalForward`: the three parts of a state, and the sums of the span.
-const LARGEST: usize = 0;
-const NUMERATOR: usize = 16;
-const DENOMINATOR: usize = 32;
-const SPAN_NUMERATOR: usize = 48;
-const SPAN_DENOMINATOR: usize = 64;
-
-/** Takes in one source. The exponent is minus the distance of key and largest key, so one exponential serves both sides. */
-// @ts-ignore: decorator
-@inline
-function gather(key: v128, value: v128, s: usize): void {
-  const largest = v128.load(s, LARGEST);
-  const rises = f32x4.gt(key, largest);
-  const ratio = expNegative(f32x4.neg(f32x4.abs(f32x4.sub(key, largest))));
-  const keep = v128.bitselect(ratio, splat(1.0), rises);
-  const weight = v128.bitselect(splat(1.0), ratio, rises);
-  v128.store(s, maximum(largest, key), LARGEST);
-  v128.store(s, f32x4.mul(v128.load(s, NUMERATOR), keep), NUMERATOR);
-  v128.store(s, f32x4.mul(v128.load(s, DENOMINATOR), keep), DENOMINATOR);
-  v128.store(s, madd(weight, value, f32x4.mul(v128.load(s, SPAN_NUMERATOR), keep)), SPAN_NUMERATOR);
-  v128.store(s, madd(v128.load(s, SPAN_DENOMINATOR), keep, weight), SPAN_DENOMINATOR);
-}
 
 /** `initialState` may be 0 for none; `context` and `logNormalizer` are both 0 when they are not wanted. */
 export function causalForward(
@@ -70,9 +48,8 @@ export function causalForward(
       }
       for (let c: usize = 0, s = slots; c < row; c += 16, s += SLOT) {
         const i = start + min(c, last);
-        const numerator = f32x4.add(v128.load(s, NUMERATOR), v128.load(s, SPAN_NUMERATOR));
-        const denominator = f32x4.add(v128.load(s, DENOMINATOR), v128.load(s, SPAN_DENOMINATOR));
-        let mixed = mean(numerator, denominator);
+        const denominator = wholeDenominator(s);
+        let mixed = mean(wholeNumerator(s), denominator);
         if (context != 0) {
           v128.store(context + i, mixed);
           v128.store(logNormalizer + i, logNormalizerOf(v128.load(s, LARGEST), denominator, log(denominator)));
@@ -81,12 +58,7 @@ export function causalForward(
         v128.store(output + i, mixed);
       }
       if (!closesSpan(t, time)) continue;
-      for (let c: usize = 0, s = slots; c < row; c += 16, s += SLOT) {
-        v128.store(s, f32x4.add(v128.load(s, NUMERATOR), v128.load(s, SPAN_NUMERATOR)), NUMERATOR);
-        v128.store(s, f32x4.add(v128.load(s, DENOMINATOR), v128.load(s, SPAN_DENOMINATOR)), DENOMINATOR);
-        v128.store(s, splat(0.0), SPAN_NUMERATOR);
-        v128.store(s, splat(0.0), SPAN_DENOMINATOR);
-      }
+      for (let c: usize = 0, s = slots; c < row; c += 16, s += SLOT) closeSums(s);
     }
     for (let c: usize = 0, s = slots; c < row; c += 16, s += SLOT) {
       const target = finalState + states + min(c, last);

@@ -1,5 +1,6 @@
 import { bindShapes, OptionError } from '@mixfold/tensor-ops';
 import { type Tensor, tensor } from '@tensorflow/tfjs-core';
+import { memoryLayout } from './window-memory';
 
 /** What the streaming form of an operator remembers between calls. */
 export interface AftState<Name extends string = string> {
@@ -7,6 +8,8 @@ export interface AftState<Name extends string = string> {
   readonly operator: Name;
   /** How many tokens it has seen. */
   readonly position: number;
+  /** What it was made for, where its tensors do not say it. */
+  readonly sizes?: Readonly<Record<string, number>>;
   /** The tensors it consists of; `disposeState` frees them. */
   readonly tensors: Readonly<Record<string, Tensor>>;
 }
@@ -15,11 +18,28 @@ export interface AftState<Name extends string = string> {
 export interface StateData {
   readonly operator: string;
   readonly position: number;
+  readonly sizes?: Readonly<Record<string, number>>;
   readonly tensors: Readonly<Record<string, { readonly shape: readonly number[]; readonly data: readonly number[] }>>;
 }
 
-/** The tensors of each operator's state, by axis string. */
-const contracts: Readonly<Record<string, Readonly<Record<string, string>>>> = { aftSimple: { sums: 'batch 3 dim' } };
+/** What the state of an operator consists of. */
+interface StateContract {
+  /** Its tensors, by axis string. */
+  readonly tensors: Readonly<Record<string, string>>;
+  /** The sizes it carries, with the least that each may be. */
+  readonly sizes?: Readonly<Record<string, number>>;
+  /** The length of a row of its memory. */
+  memoryLength?(sizes: Readonly<Record<string, number>>): number;
+}
+
+const contracts: Readonly<Record<string, StateContract>> = {
+  aftSimple: { tensors: { sums: 'batch 3 dim' } },
+  aftLocal: {
+    tensors: { memory: 'batch terms' },
+    sizes: { batch: 1, dim: 1, windowSize: 0 },
+    memoryLength: ({ dim, windowSize }) => memoryLayout({ keyWidth: dim!, dim: dim!, past: Math.max(0, windowSize! - 1) }).length,
+  },
+};
 
 const isState = (value: unknown): value is AftState => {
   const state = value as AftState | undefined;
@@ -50,7 +70,8 @@ export async function exportState(state: AftState): Promise<StateData> {
   const parts = Object.entries(state.tensors).map(async ([name, part]) => {
     return [name, { shape: [...part.shape], data: Array.from(await part.data()) as number[] }] as const;
   });
-  return { operator: state.operator, position: state.position, tensors: Object.fromEntries(await Promise.all(parts)) };
+  const sizes = state.sizes === undefined ? {} : { sizes: { ...state.sizes } };
+  return { operator: state.operator, position: state.position, ...sizes, tensors: Object.fromEntries(await Promise.all(parts)) };
 }
 
 /**
@@ -65,18 +86,29 @@ export function importState(data: StateData): AftState {
   if (contract === undefined) throw wrong(`unknown operator '${data.operator}'`);
   if (!Number.isSafeInteger(data.position) || data.position < 0)
     throw wrong(`position must be an integer, 0 or above, got ${data.position}`);
-  for (const [name, axes] of Object.entries(contract)) {
+  for (const [name, least] of Object.entries(contract.sizes ?? {})) {
+    const size = data.sizes?.[name];
+    if (!Number.isSafeInteger(size) || size! < least)
+      throw wrong(`sizes.${name} must be an integer, ${least} or above, got ${size}`);
+  }
+  for (const [name, axes] of Object.entries(contract.tensors)) {
     const part = data.tensors?.[name];
     if (!Array.isArray(part?.shape) || !Array.isArray(part.data)) throw wrong(`tensors.${name} must be {shape, data}`);
     bindShapes('importState', { [name]: [part, axes] });
     const size = part.shape.reduce((product, length) => product * length, 1);
+    if (contract.memoryLength) {
+      const shape = [data.sizes!.batch!, contract.memoryLength(data.sizes!)];
+      if (part.shape.join() !== shape.join())
+        throw wrong(`tensors.${name} must have the shape [${shape.join(', ')}], got [${part.shape.join(', ')}]`);
+    }
     if (part.data.length !== size || !part.data.every((value) => typeof value === 'number')) {
       throw wrong(`tensors.${name}.data must hold ${size} numbers, got ${part.data.length}`);
     }
   }
-  const tensors = Object.keys(contract).map((name) => {
+  const sizes = contract.sizes && Object.fromEntries(Object.keys(contract.sizes).map((name) => [name, data.sizes![name]!]));
+  const tensors = Object.keys(contract.tensors).map((name) => {
     const { shape, data: values } = data.tensors[name]!;
     return [name, tensor([...values], [...shape], 'float32')] as const;
   });
-  return { operator: data.operator, position: data.position, tensors: Object.fromEntries(tensors) };
+  return { operator: data.operator, position: data.position, ...(sizes ? { sizes } : {}), tensors: Object.fromEntries(tensors) };
 }

@@ -4,10 +4,8 @@ import {
   concat,
   div,
   exp,
-  fill,
   greater,
   log,
-  maximum,
   mul,
   neg,
   onesLike,
@@ -15,13 +13,13 @@ import {
   split,
   sub,
   type Tensor,
-  tidy,
   where,
   zeros,
   zerosLike,
 } from '@tensorflow/tfjs-core';
 import { maskSources, NONE } from '../masked-sources';
 import { gateOf, type QueryActivation } from '../query-activation';
+import { scanSums, scanTime, shiftTime } from '../scan-time';
 
 interface Sources {
   key: Tensor;
@@ -29,27 +27,6 @@ interface Sources {
   keyMask?: Tensor | undefined;
   /** `[batch, 3, dim]`: the largest key so far, numerator and denominator relative to it. */
   initialState?: Tensor | undefined;
-}
-
-/** `y[t] = x[t - offset]` along time; what comes from outside is `outside`. */
-function shiftTime(x: Tensor, offset: number, outside: number): Tensor {
-  const [batch, time, dim] = x.shape as [number, number, number];
-  const distance = Math.abs(offset);
-  const border = fill([batch, distance, dim], outside);
-  const kept = slice(x, [0, offset > 0 ? 0 : distance, 0], [batch, time - distance, dim]);
-  return concat(offset > 0 ? [border, kept] : [kept, border], 1);
-}
-
-/** Inclusive scan over time in log2(time) doublings; `combine(parts, distance)` merges every step with the one `distance` away. */
-function scanTime(parts: Tensor[], combine: (parts: Tensor[], distance: number) => Tensor[]): Tensor[] {
-  const time = parts[0]!.shape[1]!;
-  let current = parts;
-  for (let distance = 1; distance < time; distance *= 2) {
-    const next = tidy(() => combine(current, distance));
-    if (current !== parts) for (const part of current) part.dispose();
-    current = next;
-  }
-  return current;
 }
 
 const at = (x: Tensor, step: number) => slice(x, [0, step, 0], [-1, 1, -1]);
@@ -66,14 +43,7 @@ export function composedAftSimpleCausal(
   const before = initialState === undefined ? undefined : split(initialState, 3, 1);
   const parts = [key, value, one].map((part, i) => (before ? concat([before[i]!, part], 1) : part));
 
-  const scanned = scanTime(parts, ([largest, numerator, denominator], distance) => {
-    const earlier = shiftTime(largest!, distance, NONE);
-    const both = maximum(largest!, earlier);
-    const [keep, decay] = [exp(sub(largest!, both)), exp(sub(earlier, both))];
-    const merge = (sums: Tensor) => add(mul(sums, keep), mul(shiftTime(sums, distance, 0), decay));
-    return [both, merge(numerator!), merge(denominator!)];
-  });
-
+  const scanned = scanSums(parts);
   const last = scanned[0]!.shape[1]! - 1;
   const [largest, numerator, denominator] = scanned.map((part) => (before ? range(part, 1, time) : part)) as [
     Tensor,
