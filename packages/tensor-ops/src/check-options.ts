@@ -47,7 +47,8 @@ export function checkOptions(functionName: string, options: object | undefined, 
   if (typeof options !== 'object' || options === null || options instanceof Tensor || Array.isArray(options)) {
     throw new OptionError(`${functionName}: options must be a plain object, got ${show(options)}`);
   }
-  for (const [name, value] of Object.entries(options)) {
+  for (const name of Object.keys(options)) {
+    const value: unknown = (options as Record<string, unknown>)[name];
     if (value === undefined) continue;
     const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
     if (rule === undefined) {

@@ -1,32 +1,25 @@
 import { engine, getBackend, type TensorInfo } from '@tensorflow/tfjs-core';
-import { parseContract } from '../axes';
-import { bindContract } from '../bind-shapes';
 import { show } from '../check-options';
 import { OptionError } from '../errors';
-import { lowerFirst, outputShapesOf, withNamedShapes } from './parsed-operator';
+import { planCall } from './call-plan';
+import { lowerFirst, parseOperator } from './parsed-operator';
 import { type ImplementationForm, registry } from './registry';
 import type { AnyOperator, Attributes, FusedKernel, Implementation, KernelCall } from './types';
 
-/** The form that `call` runs in on `backendName`; with the kernel if it is a fused one. Without a call the sizes are not asked about. */
-export function chooseImplementation(
-  operator: AnyOperator,
+/** The fused kernel that `call` runs on `backendName`, or why the composed form runs. Without a call the sizes are not asked about. */
+export function fusedKernel(
+  { spec }: AnyOperator,
   backendName: string,
   forcedForm: ImplementationForm | undefined,
   call?: KernelCall,
-): Implementation & { kernel?: FusedKernel } {
-  const functionName = operator.spec.publicName ?? lowerFirst(operator.spec.name);
-  const composed = (reason: string): Implementation => {
-    if (forcedForm === 'fused') throw new OptionError(`${functionName}: a fused kernel was asked for, but ${reason}`);
-    return { backend: backendName, form: 'composed', reason };
-  };
-  if (forcedForm === 'composed') return composed('withImplementation asks for the composed form');
-  const kernel: FusedKernel | undefined = operator.spec.kernels?.[backendName];
-  if (kernel === undefined) return composed(`${operator.spec.name} has no fused kernel for backend '${backendName}'`);
-  const refusal = call ? (kernel.accepts?.(call) ?? null) : null;
-  if (refusal !== null) return composed(refusal);
-  const reason = `${operator.spec.name} has a fused kernel for backend '${backendName}'`;
-  const build = backendName === 'wasm' ? { build: registry().wasmBuild } : {};
-  return { backend: backendName, form: 'fused', ...build, reason, kernel };
+): FusedKernel | string {
+  if (forcedForm === 'composed') return 'withImplementation asks for the composed form';
+  const kernel: FusedKernel | undefined = spec.kernels?.[backendName];
+  const refusal = kernel === undefined ? null : call && kernel.accepts ? kernel.accepts(call) : null;
+  if (kernel !== undefined && refusal === null) return kernel;
+  const reason = refusal ?? `${spec.name} has no fused kernel for backend '${backendName}'`;
+  if (forcedForm !== 'fused') return reason;
+  throw new OptionError(`${spec.publicName ?? lowerFirst(spec.name)}: a fused kernel was asked for, but ${reason}`);
 }
 
 /**
@@ -46,26 +39,22 @@ export function implementationOf(
   const { spec } = operator;
   let call: KernelCall | undefined;
   if (shapes !== undefined) {
-    const functionName = spec.publicName ?? lowerFirst(spec.name);
-    const contract = parseContract(spec.inputs);
+    const parsed = parseOperator(spec);
     const inputs: Record<string, TensorInfo> = {};
     for (const [name, shape] of Object.entries(shapes)) {
-      if (!contract.some((input) => input.name === name)) throw new OptionError(`${functionName}: unknown input '${name}'`);
+      const isKnown = parsed.inputs.some((input) => input.name === name);
+      if (!isKnown) throw new OptionError(`${parsed.functionName}: unknown input '${name}'`);
       inputs[name] = { dataId: {}, dtype: 'float32', shape: [...shape] };
     }
     const merged: Attributes = { ...spec.attributes, ...attributes };
-    const bound = withNamedShapes(operator, bindContract(functionName, contract, inputs), inputs, merged);
-    const parsed = {
-      functionName,
-      inputs: contract,
-      outputs: parseContract(spec.outputs),
-      saved: parseContract(spec.saved ?? {}),
-    };
-    const outputShapes = outputShapesOf(parsed, bound, (name) => inputs[name] !== undefined, true);
-    call = { inputs, attributes: merged, ...bound, outputShapes, backend: engine().backend };
+    const { sizes, groups, outputShapes } = planCall(operator, parsed, inputs, merged, true);
+    call = { inputs, attributes: merged, sizes, groups, outputShapes, backend: engine().backend };
   }
-  const { kernel: _, ...implementation } = chooseImplementation(operator, getBackend(), registry().forcedForm, call);
-  return implementation;
+  const backend = getBackend();
+  const kernel = fusedKernel(operator, backend, registry().forcedForm, call);
+  if (typeof kernel === 'string') return { backend, form: 'composed', reason: kernel };
+  const build = backend === 'wasm' ? { build: registry().wasmBuild } : {};
+  return { backend, form: 'fused', ...build, reason: `${spec.name} has a fused kernel for backend '${backend}'` };
 }
 
 /**

@@ -13,8 +13,9 @@ import {
   util,
   zeros,
 } from '@tensorflow/tfjs-core';
-import { type BoundAxes, shapeOfAxes } from '../axes';
-import { chooseImplementation } from './implementation';
+import { shapeOfAxes } from '../axes';
+import type { CallPlan } from './call-plan';
+import { fusedKernel } from './implementation';
 import { gradientName, lowerFirst, type ParsedOperator } from './parsed-operator';
 import { type ImplementationForm, registry } from './registry';
 import type { AnyOperator, Attributes, KernelCall } from './types';
@@ -23,30 +24,50 @@ import type { AnyOperator, Attributes, KernelCall } from './types';
 export interface TapedAttributes {
   readonly call: {
     readonly attributes: Attributes;
-    readonly bound: BoundAxes;
-    readonly outputShapes: Record<string, number[]>;
+    readonly plan: CallPlan;
     /** The form forced when the forward ran; its gradient keeps to it. */
     readonly forcedForm: ImplementationForm | undefined;
   };
 }
 
 /**
- * Registers, on first use on a backend, the tfjs kernel of an operator for one set of present inputs, and its gradient.
- * There is one kernel name per set because tfjs saves inputs for the gradient by a fixed list of names.
+ * The tfjs kernels of an operator, registered on first use on a backend, and their gradients. There is one kernel name per set of inputs that are
+ * present, because tfjs saves inputs for the gradient by a fixed list of names.
  */
-export function registerKernelVariant(operator: AnyOperator, parsed: ParsedOperator, present: readonly string[]): string {
+export class KernelVariants {
+  readonly #optional: readonly string[];
+  /** Per backend the names of the kernels, by the set of optional inputs, one bit each. */
+  readonly #names = new Map<string, string[]>();
+
+  constructor(
+    private readonly operator: AnyOperator,
+    private readonly parsed: ParsedOperator,
+  ) {
+    this.#optional = parsed.inputs.filter(({ optional }) => optional).map(({ name }) => name);
+  }
+
+  /** The name of the kernel for the current backend and these inputs. */
+  kernelName(inputs: Readonly<Record<string, unknown>>): string {
+    const backendName = getBackend();
+    let names = this.#names.get(backendName);
+    if (names === undefined) this.#names.set(backendName, (names = []));
+    let set = 0;
+    for (const name of this.#optional) set = 2 * set + Number(inputs[name] !== undefined);
+    return (names[set] ??= registerVariant(this.operator, this.parsed, backendName, Object.keys(inputs)));
+  }
+}
+
+function registerVariant(operator: AnyOperator, parsed: ParsedOperator, backendName: string, present: readonly string[]): string {
   const optional = parsed.inputs.filter((input) => input.optional && present.includes(input.name)).map((input) => input.name);
   // Prefixed, for an operator may be called as a kernel of tfjs is.
   const kernelName = [`mixfold/${operator.spec.name}`, ...optional].join('+');
-  const backendName = getBackend();
   if (getKernel(kernelName, backendName) == null) {
     registerKernel({
       kernelName,
       backendName,
       kernelFunc: ({ inputs, attrs, backend }) => {
-        const { attributes, bound, outputShapes, forcedForm } = (attrs as unknown as TapedAttributes).call;
-        const call = { inputs: inputs as Record<string, TensorInfo>, attributes, ...bound, outputShapes, backend };
-        return runForm(operator, parsed, backendName, forcedForm, call);
+        const { attributes, plan, forcedForm } = (attrs as unknown as TapedAttributes).call;
+        return runForm(operator, parsed, backendName, forcedForm, inputs as Record<string, TensorInfo>, attributes, plan, backend);
       },
     });
   }
@@ -61,24 +82,23 @@ function runForm(
   parsed: ParsedOperator,
   backendName: string,
   forcedForm: ImplementationForm | undefined,
-  call: KernelCall,
+  inputs: Readonly<Record<string, TensorInfo>>,
+  attributes: Attributes,
+  { sizes, groups, outputShapes, outputNames, isEmpty }: CallPlan,
+  backend: unknown,
 ): TensorInfo[] {
-  const { kernel } = chooseImplementation(operator, backendName, forcedForm, call);
-  const shapes = Object.entries(call.outputShapes);
-  const isEmpty = (shape: readonly number[]) => shape.includes(0);
-  if (Object.values(call.inputs).some((input) => isEmpty(input.shape)) || shapes.some(([, shape]) => isEmpty(shape))) {
-    return shapes.map(([, shape]) => zeros(shape));
-  }
-  if (kernel !== undefined) {
+  const call: KernelCall = { inputs, attributes, sizes, groups, outputShapes, backend };
+  const kernel = fusedKernel(operator, backendName, forcedForm, call);
+  if (isEmpty) return outputNames.map((name) => zeros(outputShapes[name]!));
+  if (typeof kernel !== 'string') {
     const outputs = kernel.run(call);
-    return shapes.map(([name]) => outputs[name]!);
+    return outputNames.map((name) => outputs[name]!);
   }
-  const inputs = call.inputs as Record<string, Tensor>;
   return tidy(() => {
-    const outputs = operator.spec.compose(inputs, call.attributes, call);
+    const outputs = operator.spec.compose(inputs as Record<string, Tensor>, attributes, call);
     const taken = new Set(Object.values(inputs));
-    return shapes.map(([name, shape]) => {
-      const tensor = outputs[name];
+    return outputNames.map((name) => {
+      const [tensor, shape] = [outputs[name], outputShapes[name]!];
       if (!tensor || !util.arraysEqual(tensor.shape, shape)) {
         throw new Error(`${parsed.functionName}: composed ${name} has shape [${tensor?.shape}], declared is [${shape}]`);
       }
@@ -103,7 +123,7 @@ function registerBackward(kernelName: string, backward: AnyOperator, parsed: Par
     if (engine().state.gradientDepth > 0) {
       throw new Error(`${parsed.functionName}: second-order gradients are not supported`);
     }
-    const { attributes, bound, forcedForm } = (attrs as unknown as TapedAttributes).call;
+    const { attributes, plan, forcedForm } = (attrs as unknown as TapedAttributes).call;
     const dys = Array.isArray(received) ? received : [received];
     const inputs: Record<string, Tensor> = {};
     savedNames.forEach((name, i) => {
@@ -128,7 +148,7 @@ function registerBackward(kernelName: string, backward: AnyOperator, parsed: Par
     for (const { name, axes } of parsed.inputs) {
       if (!present.includes(name)) continue;
       const gradient = gradients.has(gradientName(name)) ? results[gradientName(name)] : undefined;
-      thunks[name] = () => gradient ?? zeros(shapeOfAxes(axes, bound));
+      thunks[name] = () => gradient ?? zeros(shapeOfAxes(axes, plan));
     }
     return thunks;
   };

@@ -1,5 +1,6 @@
-import { type ArgumentAxes, type BoundAxes, shapeOfAxes } from '../axes';
-import type { AnyOperator, Attributes } from './types';
+import { type ArgumentAxes, type AxisContract, parseContract } from '../axes';
+import type { OptionRule } from '../check-options';
+import type { Attributes } from './types';
 
 /** What is derived from an operator's declaration once, when it is made. */
 export interface ParsedOperator {
@@ -7,6 +8,36 @@ export interface ParsedOperator {
   readonly inputs: readonly ArgumentAxes[];
   readonly outputs: readonly ArgumentAxes[];
   readonly saved: readonly ArgumentAxes[];
+  /** What each attribute may hold. */
+  readonly rules: Readonly<Record<string, OptionRule>>;
+}
+
+/** The parts of a declaration that are read once. */
+interface Declaration {
+  readonly name: string;
+  readonly publicName?: string;
+  readonly inputs: AxisContract;
+  readonly outputs: AxisContract;
+  readonly saved?: AxisContract;
+  readonly attributes?: Attributes;
+  readonly attributeRules?: Readonly<Record<string, OptionRule | undefined>>;
+}
+
+/** Reads a declaration. */
+export function parseOperator(spec: Declaration): ParsedOperator {
+  return {
+    functionName: spec.publicName ?? lowerFirst(spec.name),
+    inputs: parseContract(spec.inputs),
+    outputs: parseContract(spec.outputs),
+    saved: parseContract(spec.saved ?? {}),
+    rules: attributeRules(spec),
+  };
+}
+
+/** Rules of the attributes: those declared, else what the default's type says. */
+function attributeRules({ attributes = {}, attributeRules: declared }: Declaration): Record<string, OptionRule> {
+  const byType: Record<string, OptionRule> = { boolean: 'boolean', number: 'finite', string: 'string' };
+  return Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name, declared?.[name] ?? byType[typeof value]!]));
 }
 
 /** `Output` as `output`. */
@@ -14,30 +45,3 @@ export const lowerFirst = (text: string): string => text.charAt(0).toLowerCase()
 
 /** The name of the gradient of `query`: `dQuery`. */
 export const gradientName = (name: string): string => `d${name.charAt(0).toUpperCase()}${name.slice(1)}`;
-
-/** The shapes of the outputs of a call, by name; public ones first, saved ones only if `withSaved`. */
-export function outputShapesOf(
-  parsed: ParsedOperator,
-  bound: BoundAxes,
-  isPresent: (input: string) => boolean,
-  withSaved: boolean,
-): Record<string, number[]> {
-  const shapes: Record<string, number[]> = {};
-  for (const { name, optional, axes } of withSaved ? [...parsed.outputs, ...parsed.saved] : parsed.outputs) {
-    // An optional output is the gradient of an optional input.
-    if (!optional || isPresent(lowerFirst(name.slice(1)))) shapes[name] = shapeOfAxes(axes, bound);
-  }
-  return shapes;
-}
-
-/** The axes of a call together with the groups that its operator names by `shapes`. */
-export function withNamedShapes(
-  { spec }: AnyOperator,
-  { sizes, groups }: BoundAxes,
-  inputs: Readonly<Record<string, { readonly shape: readonly number[] }>>,
-  attributes: Attributes,
-): BoundAxes {
-  if (spec.shapes === undefined) return { sizes, groups };
-  const shapes = Object.fromEntries(Object.entries(inputs).map(([name, { shape }]) => [name, shape]));
-  return { sizes, groups: { ...groups, ...spec.shapes(shapes, attributes) } };
-}
