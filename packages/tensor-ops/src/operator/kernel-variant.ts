@@ -67,7 +67,16 @@ function registerVariant(operator: AnyOperator, parsed: ParsedOperator, backendN
       backendName,
       kernelFunc: ({ inputs, attrs, backend }) => {
         const { attributes, plan, forcedForm } = (attrs as unknown as TapedAttributes).call;
-        return runForm(operator, parsed, backendName, forcedForm, inputs as Record<string, TensorInfo>, attributes, plan, backend);
+        return runForm(
+          operator,
+          parsed,
+          backendName,
+          forcedForm,
+          inputs as Record<string, TensorInfo>,
+          attributes,
+          plan,
+          backend,
+        );
       },
     });
   }

@@ -1,43 +1,48 @@
 import { type Tensor, tidy } from '@tensorflow/tfjs-core';
 import { floatShape } from './checked-axes';
 import { pathOf, productLabels, reducedOperands } from './contraction-path';
+import type { PairLabels } from './pair-layout';
 import { einsumPairOperator } from './pair-operator';
 import { parseEquation } from './parse-equation';
 import { einsumReduceOperator, shapeText } from './reduce-operator';
-import { remembered } from './remembered';
+import { type Memory, remembered } from './remembered';
 
 /** What is done for one equation and the shapes of its operands. */
 interface EinsumPlan {
-  /** Per operand the labels it has, and those it keeps when diagonals are taken and labels that no other term has are summed. */
-  readonly operands: readonly { readonly labels: string; readonly kept: string; readonly reduces: boolean }[];
-  readonly steps: readonly { readonly places: readonly number[]; readonly labels: string }[];
-  readonly output: string;
+  /** Per operand the labels it keeps when diagonals are taken and labels that no other term has are summed; what does that, if anything does. */
+  readonly operands: readonly { readonly labels: string; readonly reduction: Reduction | null }[];
+  /** Contractions of two operands: their places among those that are left. */
+  readonly steps: readonly { readonly places: readonly number[]; readonly labels: PairLabels }[];
 }
 
-const plans = /* @__PURE__ */ new Map<string, EinsumPlan>();
+type Reduction = { readonly xLabels: string; readonly yLabels: string; readonly xShape: string };
+
+const plans: Memory<EinsumPlan> = /* @__PURE__ */ new Map();
 
 function planOf(functionName: string, equation: string, shapes: readonly (readonly number[])[]): EinsumPlan {
   const parsed = parseEquation(functionName, equation, shapes);
   const { output, sizes } = parsed;
-  const reduced = reducedOperands(parsed, shapes);
-  const operands = parsed.operands.map((labels, i) => {
+  const reduced = parsed.operands.length === 1 ? [output] : reducedOperands(parsed, shapes);
+  const operands = parsed.operands.map((xLabels, i) => {
+    const [yLabels, shape] = [reduced[i]!, shapes[i]!];
     // An axis of size 1 needs no sum: the contraction leaves it out.
-    const reduces = [...labels].some((label, axis) => {
-      return labels.indexOf(label) !== axis || (!reduced[i]!.includes(label) && shapes[i]![axis] !== 1);
+    const reduces = [...xLabels].some((label, axis) => {
+      return xLabels.indexOf(label) !== axis || (!yLabels.includes(label) && shape[axis] !== 1);
     });
-    return { labels, kept: reduced[i]!, reduces };
+    if (!reduces && parsed.operands.length > 1) return { labels: xLabels, reduction: null };
+    return { labels: yLabels, reduction: { xLabels, yLabels, xShape: shapeText(shape) } };
   });
-  if (operands.length === 1) return { operands, steps: [], output };
-  const left = [...reduced];
+  if (operands.length === 1) return { operands, steps: [] };
+  const left = operands.map(({ labels }) => labels);
   const { path } = pathOf({ operands: reduced, output, sizes });
   const steps = path.map((places) => {
-    const [b, a] = [left.splice(places[1]!, 1)[0]!, left.splice(places[0]!, 1)[0]!];
+    const [bLabels, aLabels] = [left.splice(places[1]!, 1)[0]!, left.splice(places[0]!, 1)[0]!];
     // Shared labels first, as a product of matrices leaves them.
-    const labels = left.length === 0 ? output : productLabels(sharedFirst(a, b), b, left, output);
-    left.push(labels);
-    return { places, labels };
+    const yLabels = left.length === 0 ? output : productLabels(sharedFirst(aLabels, bLabels), bLabels, left, output);
+    left.push(yLabels);
+    return { places, labels: { aLabels, bLabels, yLabels } };
   });
-  return { operands, steps, output };
+  return { operands, steps };
 }
 
 const sharedFirst = (a: string, b: string) =>
@@ -45,28 +50,31 @@ const sharedFirst = (a: string, b: string) =>
 
 /** `einsum` on behalf of another function: errors begin with its name and call operands by their names there. */
 export function einsumFor(functionName: string, equation: string, given: Readonly<Record<string, Tensor>>): Tensor {
-  for (const [name, value] of Object.entries(given)) floatShape(functionName, name, value);
-  const tensors = Object.values(given);
-  const shapes = tensors.map((tensor) => tensor.shape);
-  const key = [functionName, equation, ...shapes.map((shape) => shape.join())].join(';');
-  const { operands, steps, output } = remembered(plans, key, () => planOf(functionName, equation, shapes));
+  const shapes = Object.entries(given).map(([name, value]) => floatShape(functionName, name, value));
+  return contractAll(functionName, equation, Object.values(given), shapes);
+}
+
+function contractAll(
+  functionName: string,
+  equation: string,
+  tensors: readonly Tensor[],
+  shapes: readonly (readonly number[])[],
+): Tensor {
+  const { operands, steps } = remembered(plans, equation, shapes, () => planOf(functionName, equation, shapes));
+  const isPair = operands.length === 2 && operands[0]!.reduction === null && operands[1]!.reduction === null;
+  // One product, and nothing to dispose after it.
+  if (isPair) return einsumPairOperator.run({ a: tensors[0]!, b: tensors[1]! }, steps[0]!.labels).y;
   return tidy(() => {
-    const left = operands.map(({ labels, kept, reduces }, i) => {
-      const x = tensors[i]!;
-      if (operands.length === 1) return { labels: output, tensor: reduce(x, labels, output) };
-      return reduces ? { labels: kept, tensor: reduce(x, labels, kept) } : { labels, tensor: x };
+    const left = tensors.map((x, i) => {
+      const { reduction } = operands[i]!;
+      return reduction === null ? x : einsumReduceOperator.run({ x }, reduction).y;
     });
     for (const { places, labels } of steps) {
       const [b, a] = [left.splice(places[1]!, 1)[0]!, left.splice(places[0]!, 1)[0]!];
-      const attributes = { aLabels: a.labels, bLabels: b.labels, yLabels: labels };
-      left.push({ labels, tensor: einsumPairOperator.run({ a: a.tensor, b: b.tensor }, attributes).y });
+      left.push(einsumPairOperator.run({ a, b }, labels).y);
     }
-    return left[0]!.tensor;
+    return left[0]!;
   });
-}
-
-function reduce(x: Tensor, xLabels: string, yLabels: string): Tensor {
-  return einsumReduceOperator.run({ x }, { xLabels, yLabels, xShape: shapeText(x.shape) }).y;
 }
 
 /**
@@ -90,5 +98,6 @@ function reduce(x: Tensor, xLabels: string, yLabels: string): Tensor {
  * const scores = einsum('bhqd,bhkd->bhqk', query, key);
  */
 export function einsum(equation: string, ...operands: Tensor[]): Tensor {
-  return einsumFor('einsum', equation, Object.fromEntries(operands.map((operand, i) => [`operand ${i}`, operand])));
+  const shapes = operands.map((operand, i) => floatShape('einsum', `operand ${i}`, operand));
+  return contractAll('einsum', equation, operands, shapes);
 }

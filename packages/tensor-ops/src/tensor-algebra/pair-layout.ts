@@ -1,7 +1,7 @@
 import { ShapeError } from '../errors';
 import { keepLabels } from './axis-labels';
 import { sizeOf } from './parse-equation';
-import { remembered } from './remembered';
+import { type Memory, remembered } from './remembered';
 
 /** The labels of two operands and of their product. */
 export interface PairLabels {
@@ -42,7 +42,7 @@ export interface PairLayout {
 
 type Sizes = Readonly<Record<string, number>>;
 
-const cache = /* @__PURE__ */ new Map<string, PairLayout>();
+const layouts: Memory<PairLayout> = /* @__PURE__ */ new Map();
 
 /** What a stack of products costs per matrix beside its arithmetic, in elements moved by a transpose. */
 const MATRIX_OVERHEAD = 64;
@@ -74,8 +74,7 @@ export function longSizes(...operands: readonly (readonly [labels: string, shape
  */
 export function pairLayout(labels: PairLabels, aShape: readonly number[], bShape: readonly number[]): PairLayout {
   const { aLabels, bLabels, yLabels } = labels;
-  const key = [aLabels, bLabels, yLabels, aShape.join(), bShape.join()].join(';');
-  return remembered(cache, key, () => {
+  return remembered(layouts, `${aLabels},${bLabels}->${yLabels}`, [aShape, bShape], () => {
     const sizes = longSizes([aLabels, aShape], [bLabels, bShape]);
     const own = [longLabels(aLabels, aShape), longLabels(bLabels, bShape)] as const;
     const result = [...yLabels].filter((label) => sizes[label] !== undefined).join('');

@@ -1,31 +1,58 @@
-import { engine, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { engine, type Tensor, type TensorInfo, tidy } from '@tensorflow/tfjs-core';
 import { defineOperator } from '../operator/define-operator';
 import type { FusedKernel, KernelCall } from '../operator/types';
 import type { WasmBackend } from '../wasm/index';
 import { matrixProduct } from '../wasm-kernels/matrix-product';
 import { contractPair, type MatrixProduct } from './contract-pair';
-import { longLabels, longSizes, type PairLabels, pairLayout } from './pair-layout';
+import { longLabels, longSizes, type MatrixLayout, type PairLabels, pairLayout } from './pair-layout';
 import { viewAs } from './permute-axes';
 
 const attributes = { aLabels: '', bLabels: '', yLabels: '' };
 
+/** One contraction in the form that is asked for. */
+type Contract<T extends TensorInfo> = (a: T, b: T, labels: PairLabels, shape: readonly number[]) => T;
+
+const composedContract: Contract<Tensor> = (a, b, labels, shape) => viewAs(contractPair(a, b, labels), shape);
+
 /** The gradient of a contraction is a contraction: of the gradient that arrives with the other operand. */
-function backward(a: Tensor, b: Tensor, dY: Tensor, { aLabels, bLabels, yLabels }: PairLabels, multiply?: MatrixProduct) {
+function backward<T extends TensorInfo>(a: T, b: T, dY: T, { aLabels, bLabels, yLabels }: PairLabels, contract: Contract<T>) {
   // Axes of size 1 are left out: what went with them is summed.
   const [aLong, bLong] = [longLabels(aLabels, a.shape), longLabels(bLabels, b.shape)];
   return {
-    dA: viewAs(contractPair(dY, b, { aLabels: yLabels, bLabels, yLabels: aLong }, multiply), a.shape),
-    dB: viewAs(contractPair(a, dY, { aLabels, bLabels: yLabels, yLabels: bLong }, multiply), b.shape),
+    dA: contract(dY, b, { aLabels: yLabels, bLabels, yLabels: aLong }, a.shape),
+    dB: contract(a, dY, { aLabels, bLabels: yLabels, yLabels: bLong }, b.shape),
   };
 }
 
-/** Our product of matrices on the heap of tfjs, which for transposed and stacked ones is many times as fast as its own. */
-const wasmProduct =
-  (backend: unknown): MatrixProduct =>
-  (a, b, transposeA, transposeB) =>
-    engine().makeTensorFromTensorInfo(matrixProduct(backend as WasmBackend, a, b, transposeA, transposeB));
+/**
+ * Our product of matrices on the heap of tfjs, which for transposed and stacked ones is many times as fast as its own. Operands that lie as it takes
+ * them go straight to it: a view is the same data under another shape.
+ */
+const wasmContract =
+  (backend: unknown): Contract<TensorInfo> =>
+  (a, b, labels, shape) => {
+    const wasm = backend as WasmBackend;
+    const { product, own, result } = pairLayout(labels, a.shape, b.shape);
+    if (product !== null) {
+      const { operands, swapped } = product;
+      const [x, y, xLabels, yLabels] = swapped ? [b, a, own[1], own[0]] : [a, b, own[0], own[1]];
+      const isInPlace = operands[0].labels === xLabels && operands[1].labels === yLabels && product.labels === result;
+      if (isInPlace) {
+        const view = (info: TensorInfo, { shape }: MatrixLayout) => ({
+          dataId: info.dataId,
+          dtype: info.dtype,
+          shape: [...shape],
+        });
+        const [first, second] = operands;
+        const made = matrixProduct(wasm, view(x, first), view(y, second), first.transposed, second.transposed);
+        return { dataId: made.dataId, dtype: made.dtype, shape: [...shape] };
+      }
+    }
+    const multiply: MatrixProduct = (left, right, transposeLeft, transposeRight) =>
+      engine().makeTensorFromTensorInfo(matrixProduct(wasm, left, right, transposeLeft, transposeRight));
+    return tidy(() => viewAs(contractPair(a as Tensor, b as Tensor, labels, multiply), shape));
+  };
 
-const asTensors = ({ inputs }: KernelCall) => inputs as Readonly<Record<string, Tensor>>;
 const asLabels = (call: Pick<KernelCall, 'attributes'>) => call.attributes as unknown as PairLabels;
 
 const wasmPair: FusedKernel = {
@@ -35,15 +62,15 @@ const wasmPair: FusedKernel = {
     return product === null ? 'the operands are multiplied element by element' : null;
   },
   run(call) {
-    const { a, b } = asTensors(call);
-    return tidy(() => ({ y: contractPair(a!, b!, asLabels(call), wasmProduct(call.backend)) }));
+    const { a, b } = call.inputs;
+    return { y: wasmContract(call.backend)(a!, b!, asLabels(call), call.outputShapes.y!) };
   },
 };
 
 const wasmPairBackward: FusedKernel = {
   run(call) {
-    const { a, b, dY } = asTensors(call);
-    return tidy(() => backward(a!, b!, dY!, asLabels(call), wasmProduct(call.backend)));
+    const { a, b, dY } = call.inputs;
+    return backward(a!, b!, dY!, asLabels(call), wasmContract(call.backend));
   },
 };
 
@@ -54,7 +81,7 @@ export const einsumPairBackwardOperator = /* @__PURE__ */ defineOperator({
   inputs: { a: '...a', b: '...b', dY: '...y' },
   attributes,
   outputs: { dA: '...a', dB: '...b' },
-  compose: ({ a, b, dY }, labels) => backward(a, b, dY, labels),
+  compose: ({ a, b, dY }, labels) => backward(a, b, dY, labels, composedContract),
   kernels: { wasm: wasmPairBackward },
 });
 

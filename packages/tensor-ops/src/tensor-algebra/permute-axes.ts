@@ -59,6 +59,7 @@ export function permuteAxes(x: Tensor, order: readonly number[]): Tensor {
 
 /** Brings axes with the labels `from` into the order `to`, a permutation of them. */
 export function permuteLabels(x: Tensor, from: string, to: string): Tensor {
+  if (from === to) return x;
   return permuteAxes(
     x,
     [...to].map((label) => from.indexOf(label)),

@@ -1,9 +1,32 @@
-/** What `make` gave for this key before, or gives now. The entry that was made first leaves once there are more than 256. */
-export function remembered<Value>(cache: Map<string, Value>, key: string, make: () => Value): Value {
-  const known = cache.get(key);
-  if (known !== undefined) return known;
-  const made = make();
-  cache.set(key, made);
-  if (cache.size > 256) cache.delete(cache.keys().next().value!);
-  return made;
+import { isSameShape } from '../operator/call-plan';
+
+type Shapes = readonly (readonly number[])[];
+
+/** Values that follow from a text and some shapes, per text. */
+export type Memory<Value> = Map<string, { readonly shapes: Shapes; readonly value: Value }[]>;
+
+const TEXTS = 256;
+const SHAPES_PER_TEXT = 32;
+
+/** What `make` gave for this text and these shapes before, or gives now. Of too many texts or shapes the oldest are forgotten. */
+export function remembered<Value>(memory: Memory<Value>, text: string, shapes: Shapes, make: () => Value): Value {
+  const known = memory.get(text);
+  for (const entry of known ?? []) {
+    if (isSameList(entry.shapes, shapes)) return entry.value;
+  }
+  const entry = { shapes: shapes.map((shape) => shape.slice()), value: make() };
+  if (known === undefined) {
+    memory.set(text, [entry]);
+    if (memory.size > TEXTS) memory.delete(memory.keys().next().value!);
+  } else {
+    known.push(entry);
+    if (known.length > SHAPES_PER_TEXT) known.shift();
+  }
+  return entry.value;
+}
+
+function isSameList(a: Shapes, b: Shapes): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (!isSameShape(a[i], b[i])) return false;
+  return true;
 }
