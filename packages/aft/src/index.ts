@@ -1,3 +1,4 @@
+export { type AftAttentionOptions, aftAttention } from './aft-attention/aft-attention';
 export {
   type AftOptions,
   aftSimple,
