@@ -4,15 +4,20 @@ import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { installed, main, mustRun, root, ScriptError } from './command.mjs';
+import { packGpuBench } from './pack-gpu-bench.mjs';
 import { setup } from './setup.mjs';
 
-const usage = 'npm run bench -- [--full] [--only NAME] [--json FILE]';
+const usage = 'npm run bench -- [--full] [--only NAME] [--json FILE] | --pack FILE';
 const folder = join(root, 'apps/bench');
 
 await main(async (args) => {
   const options = parse(args);
-  if (options.help) return console.log(`${usage}\n  --only may be repeated, and takes the beginning of a name`);
+  if (options.help)
+    return console.log(
+      `${usage}\n  --only may be repeated, and takes the beginning of a name\n  --pack writes an archive for a machine with a GPU, and runs nothing`,
+    );
   await setup();
+  if (options.pack !== undefined) return packGpuBench(options.pack);
   const bundle = join(folder, 'dist/main.js');
   rmSync(bundle, { force: true });
   await mustRun('bundling the benchmarks', installed('tsup', '--silent'), { cwd: folder });
@@ -32,6 +37,7 @@ function parse(args) {
         full: { type: 'boolean', default: false },
         only: { type: 'string', multiple: true, default: [] },
         json: { type: 'string', default: defaultFile() },
+        pack: { type: 'string' },
         help: { type: 'boolean', default: false },
       },
     });

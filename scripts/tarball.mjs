@@ -31,3 +31,32 @@ export function extractTarball(path, folder) {
     writeFileSync(join(folder, name), bytes);
   }
 }
+
+/**
+ * An uncompressed tar archive (ustar) of files.
+ *
+ * @param {{name: string, bytes: Buffer, executable?: boolean}[]} files - `name` with its folders, at most 100 bytes long
+ * @returns {Buffer}
+ */
+export function tarOf(files) {
+  const blocks = files.flatMap(({ name, bytes, executable = false }) => {
+    if (Buffer.byteLength(name) > 100) throw new RangeError(`a name in a tar archive has at most 100 bytes: ${name}`);
+    const header = Buffer.alloc(blockSize);
+    const octal = (value, digits) => `${value.toString(8).padStart(digits, '0')}\0`;
+    header.write(name, 0);
+    header.write(octal(executable ? 0o755 : 0o644, 7), 100);
+    header.write(octal(0, 7) + octal(0, 7) + octal(bytes.length, 11) + octal(0, 11), 108);
+    // The checksum counts itself as spaces.
+    header.write('        0', 148);
+    header.write('ustar\x0000', 257);
+    header.write(
+      `${octal(
+        header.reduce((sum, byte) => sum + byte, 0),
+        6,
+      )} `,
+      148,
+    );
+    return [header, bytes, Buffer.alloc((blockSize - (bytes.length % blockSize)) % blockSize)];
+  });
+  return Buffer.concat([...blocks, Buffer.alloc(2 * blockSize)]);
+}

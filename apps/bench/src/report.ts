@@ -1,5 +1,6 @@
 import type { BenchCase, Target } from './bench-case';
 import type { Timing } from './interleave';
+import { printColumns } from './print-columns';
 
 /** What came of one case. `failure` alone if its check failed: then nothing was timed. */
 export interface CaseResult {
@@ -38,9 +39,4 @@ export function printResult({ timings = [], rows = [], targets = [], failure }: 
 
 function boundOf({ atLeast, atMost }: Target): string {
   return atLeast === undefined ? `at most ${atMost}` : `at least ${atLeast}`;
-}
-
-function printColumns(lines: readonly (readonly string[])[]): void {
-  const widths = lines.reduce<number[]>((all, line) => line.map((cell, i) => Math.max(cell.length, all[i] ?? 0)), []);
-  for (const line of lines) console.log(`  ${line.map((cell, i) => cell.padEnd(widths[i]!)).join('  ')}`.trimEnd());
 }

@@ -1,0 +1,80 @@
+import { assertClose, rms } from '@mixfold/testing/assert-close';
+import { gradientFloor, type Tolerance } from '@mixfold/testing/tolerances';
+import * as tf from '@tensorflow/tfjs-core';
+import type { Input } from './draw';
+import type { AnyTensor, OperatorCase, Sizes } from './operator-case';
+
+/** Inputs at certain sizes, as numbers and as tensors, with what the float64 reference makes of them. */
+export interface PreparedCase {
+  readonly operatorCase: OperatorCase;
+  readonly sizes: Sizes;
+  readonly inputs: Readonly<Record<string, Input>>;
+  readonly dOutput: Float32Array;
+  readonly output: Float64Array;
+  /** By input. */
+  readonly gradients: Readonly<Record<string, ArrayLike<number>>>;
+}
+
+/** How an implementation is called: ours in some form, or a peer's. */
+export type Call = (inputs: Record<string, AnyTensor>, sizes: Sizes) => tf.Tensor;
+
+/** Fails unless every number is as near to the reference as the backend promises. */
+export async function checkNumbers(
+  prepared: PreparedCase,
+  output: ArrayLike<number>,
+  gradients: Readonly<Record<string, ArrayLike<number>>> | undefined,
+  tolerance: Tolerance,
+): Promise<void> {
+  await assertClose('output', output, prepared.output, { relative: tolerance.forward });
+  if (!gradients) return;
+  const rmsFloor = gradientFloor * Math.max(...Object.values(prepared.gradients).map(rms));
+  for (const [name, expected] of Object.entries(prepared.gradients)) {
+    await assertClose(`gradient of ${name}`, gradients[name] ?? [], expected, { relative: tolerance.gradient, rmsFloor });
+  }
+}
+
+/** Runs `call` forward and backward on the current backend and compares it with the reference. */
+export async function checkCall(prepared: PreparedCase, call: Call, tolerance: Tolerance): Promise<void> {
+  const tensors = tensorsOf(prepared.inputs);
+  const dOutput = tf.tidy(() => tf.reshape(tf.tensor1d(prepared.dOutput), shapeOfOutput(prepared, call, tensors)));
+  const { value, gradients } = differentiate(prepared, call, tensors, dOutput);
+  try {
+    const read = Object.fromEntries(
+      await Promise.all(Object.entries(gradients).map(async ([name, tensor]) => [name, await tensor.data()] as const)),
+    );
+    await checkNumbers(prepared, await value.data(), read, tolerance);
+  } finally {
+    tf.dispose([tensors, dOutput, value, gradients]);
+  }
+}
+
+/** Forward and backward once; the caller disposes the value and the gradients. */
+export function differentiate(
+  { operatorCase, inputs, sizes }: Pick<PreparedCase, 'operatorCase' | 'inputs' | 'sizes'>,
+  call: Call,
+  tensors: Record<string, AnyTensor>,
+  dOutput: tf.Tensor,
+): { value: tf.Tensor; gradients: Record<string, tf.Tensor> } {
+  const trained = Object.keys(inputs).filter((name) => inputs[name]!.trained);
+  const traced = (...args: tf.Tensor[]) =>
+    call({ ...tensors, ...Object.fromEntries(trained.map((name, i) => [name, args[i]!])) }, sizes);
+  const { value, grads } = tf.valueAndGrads(traced)(
+    trained.map((name) => tensors[name]!),
+    dOutput,
+  );
+  if (grads.length !== trained.length) throw new Error(`${operatorCase.name}: ${grads.length} gradients of ${trained.length}`);
+  return { value, gradients: Object.fromEntries(trained.map((name, i) => [name, grads[i]!])) };
+}
+
+export function tensorsOf(inputs: Readonly<Record<string, Input>>): Record<string, AnyTensor> {
+  const made = Object.entries(inputs).map(([name, { data, shape }]) => [
+    name,
+    tf.tensor(data, [...shape], data instanceof Int32Array ? 'int32' : 'float32'),
+  ]);
+  return Object.fromEntries(made);
+}
+
+/** The shape of the output, by one call. */
+export function shapeOfOutput({ sizes }: Pick<PreparedCase, 'sizes'>, call: Call, tensors: Record<string, AnyTensor>): number[] {
+  return tf.tidy(() => call(tensors, sizes).shape);
+}

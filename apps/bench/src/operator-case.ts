@@ -1,0 +1,63 @@
+import type { AnyOperator } from '@mixfold/tensor-ops';
+import type * as tf from '@tensorflow/tfjs-core';
+import type { Draw, Input } from './draw';
+
+export type Sizes = Readonly<Record<string, number>>;
+
+// biome-ignore lint/suspicious/noExplicitAny: the rank of an input is known to the case alone
+export type AnyTensor = tf.Tensor<any>;
+
+/** Floating-point operations of one call; a multiply-add is two. */
+export interface Flops {
+  readonly forward: number;
+  /** Forward and backward together. */
+  readonly both: number;
+}
+
+/**
+ * An operator at given sizes, with its float64 reference and the same computation as users of other libraries would write it.
+ * The benchmarks of this machine and those of a GPU elsewhere both read it.
+ */
+export interface OperatorCase<S extends Sizes = Sizes, Names extends string = string> {
+  /** What `--only` selects by. */
+  readonly name: string;
+  readonly about: string;
+  /** The operators that a call runs, without their gradients. */
+  readonly operators: readonly AnyOperator[];
+  readonly sizes: {
+    /** Small and odd: the first check anywhere. */
+    readonly check: S;
+    /** Timed on one thread of a CPU. */
+    readonly cpu: S;
+    /** Timed on a GPU. */
+    readonly gpu: S;
+  };
+  /** Every input by name; the trained ones have gradients. */
+  inputs(sizes: S, draw: Draw): Record<Names, Input>;
+  ours(inputs: Record<Names, AnyTensor>, sizes: S): tf.Tensor;
+  /** The output in float64. */
+  reference(inputs: Record<Names, Input>, sizes: S): Float64Array;
+  /** The gradient of every trained input in float64. */
+  gradients(inputs: Record<Names, Input>, dOutput: Float32Array, sizes: S): Record<string, ArrayLike<number>>;
+  /** For what is bound by arithmetic. Memory traffic needs no word: inputs, output and gradients once each. */
+  flops?(sizes: S): Flops;
+  readonly peers?: {
+    /** Composed of tfjs ops, as a user of tfjs alone would. */
+    tfjs?(inputs: Record<Names, AnyTensor>, sizes: S): tf.Tensor;
+    /** The body of a Python function of the inputs, which returns a tensor. It knows `torch`, `F` and every size by name. */
+    readonly torch?: string;
+  };
+}
+
+/** Lets the compiler see which sizes and inputs a case has; from there on only the case itself knows. */
+export function operatorCase<S extends Sizes, Names extends string>(spec: OperatorCase<S, Names>): OperatorCase {
+  return spec as unknown as OperatorCase;
+}
+
+/** Least bytes that memory has to move: what is read and what is written, once each; backward, what it reads and makes. */
+export function leastBytes(inputs: Record<string, Input>, outputSize: number): { forward: number; both: number } {
+  const all = Object.values(inputs);
+  const size = (chosen: readonly Input[]) => chosen.reduce((sum, { data }) => sum + 4 * data.length, 0);
+  const forward = size(all) + 4 * outputSize;
+  return { forward, both: forward + size(all) + 4 * outputSize + size(all.filter(({ trained }) => trained)) };
+}

@@ -1,0 +1,31 @@
+import type { OperatorCase } from '../operator-case';
+import { aftSimpleCases } from './aft-simple';
+import { crossEntropyCase } from './cross-entropy';
+import { cumulativeSumCase } from './cumulative-sum';
+import { depthwiseConv1dCase, depthwiseConv2dCase } from './depthwise-conv';
+import { dropoutCase } from './dropout';
+import { embeddingCase } from './embedding';
+import { geluCase } from './gelu';
+import { matMulCase } from './mat-mul';
+import { layerNormCase, rmsNormCase } from './norms';
+import { rotaryEmbeddingCase } from './rotary-embedding';
+import { logSumExpCase, maskedSoftmaxCase, softmaxCase } from './softmax';
+
+/** Every operator, in the order of the reports. A new one is a file beside this one and a line here. */
+export const operatorCases: readonly OperatorCase[] = [
+  ...aftSimpleCases,
+  layerNormCase,
+  rmsNormCase,
+  softmaxCase,
+  maskedSoftmaxCase,
+  logSumExpCase,
+  crossEntropyCase,
+  geluCase,
+  cumulativeSumCase,
+  depthwiseConv1dCase,
+  depthwiseConv2dCase,
+  embeddingCase,
+  rotaryEmbeddingCase,
+  matMulCase,
+  dropoutCase,
+];
