@@ -6,6 +6,8 @@ export interface Contestant {
   readonly form: string;
   /** Floating-point operations of one run, if rates are to be told. */
   readonly flops?: number;
+  /** Works on several threads: its time is the clock's, for the process's own counts every thread. */
+  readonly threaded?: boolean;
   /** Untimed, before every sample: choose kernels and builds. */
   enter(): Promise<void> | void;
   /** Does the work, to its end, synchronously. */

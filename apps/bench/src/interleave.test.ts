@@ -41,6 +41,12 @@ it('does not count the time of other processes', async () => {
   expect(short!.median).toBe(0.5);
 });
 
+it('counts the time of a contestant with threads by the clock', async () => {
+  const { clock, contestants } = contest(3);
+  const [short] = await interleave([{ ...contestants[0]!, threaded: true }], { rounds: 3, sampleMs: 5 }, clock);
+  expect(short!.median).toBe(2);
+});
+
 it('times by the clock of the machine', async () => {
   const contestant = { name: 'sum', form: 'test', enter: () => {}, run: () => void Array.from({ length: 1e5 }, Math.sqrt) };
   const [timing] = await interleave([contestant], { rounds: 3, sampleMs: 5 });

@@ -8,8 +8,8 @@ export function useStockKernels(): void {
   enabled = undefined;
 }
 
-/** From here on it runs ours, in one build. */
-export async function useOurKernels(build: WasmBuild): Promise<void> {
+/** From here on it runs ours, in one build. Products of matrices run on so many threads. */
+export async function useOurKernels(build: WasmBuild, threads = 1): Promise<void> {
   setWasmBuild(build);
-  enabled ??= await enableWasmKernels();
+  if (enabled?.threads !== threads) enabled = await enableWasmKernels({ threads });
 }

@@ -1,1 +1,1 @@
-export { gemm, gemmScratchBytes } from './gemm';
+export { gemm, gemmMany, gemmScratchBytes } from './gemm';

@@ -21,28 +21,29 @@ export function gemmScratchBytes(rows: i32, columns: i32, depth: i32): i32 {
 }
 
 /**
- * out[rows, columns] = activation(left[rows, depth] right[depth, columns] + bias), all contiguous; see `finish` for what follows the product.
+ * out[rows, columns] = activation(left[rows, depth] right[depth, columns] + bias); see `finish` for what follows the product.
  *
  * @param leftTransposed - whether memory holds `[depth, rows]`. @param rightTransposed - whether it holds `[columns, depth]`.
+ * @param leftStride - bytes between the rows of the left factor as memory holds it; `rightStride` and `outRow` likewise. Within a row all is contiguous.
  * @param scratch - `gemmScratchBytes` bytes.
  */
 export function gemm(
-  left: usize, leftTransposed: bool, right: usize, rightTransposed: bool, out: usize, rows: i32, columns: i32, depth: i32,
-  bias: usize, activation: i32, slope: f32, slopes: usize, scratch: usize,
+  left: usize, leftTransposed: bool, leftStride: usize, right: usize, rightTransposed: bool, rightStride: usize, out: usize, outRow: usize,
+  rows: i32, columns: i32, depth: i32, bias: usize, activation: i32, slope: f32, slopes: usize, scratch: usize,
 ): void {
-  const outRow = <usize>columns << 2;
   if (depth == 0) {
-    memory.fill(out, 0, outRow * rows);
+    for (let i = 0; i < rows; i++) memory.fill(out + outRow * i, 0, <usize>columns << 2);
     finish(out, outRow, rows, columns, bias, activation, slope, slopes);
     return;
   }
-  const leftRow: usize = leftTransposed ? 4 : <usize>depth << 2;
-  const leftStep: usize = leftTransposed ? <usize>rows << 2 : 4;
+  const leftRow: usize = leftTransposed ? 4 : leftStride;
+  const leftStep: usize = leftTransposed ? leftStride : 4;
   if (rows <= IN_PLACE_ROWS && !rightTransposed) {
     for (let i = 0; i < rows; i++) {
       for (let p = 0; p < depth; p += DEPTH) {
         multiplyRow(
-          left + leftRow * i + leftStep * p, leftStep, right + outRow * p, outRow, columns, min(depth - p, DEPTH), out + outRow * i, p > 0,
+          left + leftRow * i + leftStep * p, leftStep, right + rightStride * p, rightStride, columns, min(depth - p, DEPTH),
+          out + outRow * i, p > 0,
         );
       }
     }
@@ -50,8 +51,8 @@ export function gemm(
     return;
   }
 
-  const rightColumn: usize = rightTransposed ? <usize>depth << 2 : 4;
-  const rightStep: usize = rightTransposed ? 4 : outRow;
+  const rightColumn: usize = rightTransposed ? rightStride : 4;
+  const rightStep: usize = rightTransposed ? 4 : rightStride;
   const leftPanels = scratch + (TILE_SIZE << 2);
   const rightPanels = leftPanels + (<usize>roundUp(min(rows, ROWS), TILE_ROWS) * min(depth, DEPTH) << 2);
   for (let j = 0; j < columns; j += COLUMNS) {
@@ -60,11 +61,11 @@ export function gemm(
     for (let p = 0; p < depth; p += DEPTH) {
       const blockDepth = min(depth - p, DEPTH);
       const rightBlock = right + rightColumn * j + rightStep * p;
-      packRight(rightBlock, rightTransposed ? rightColumn : rightStep, rightTransposed, blockColumns, blockDepth, rightPanels);
+      packRight(rightBlock, rightStride, rightTransposed, blockColumns, blockDepth, rightPanels);
       for (let i = 0; i < rows; i += ROWS) {
         const blockRows = min(rows - i, ROWS);
         const leftBlock = left + leftRow * i + leftStep * p;
-        packLeft(leftBlock, leftTransposed ? leftStep : leftRow, leftTransposed, blockRows, blockDepth, leftPanels);
+        packLeft(leftBlock, leftStride, leftTransposed, blockRows, blockDepth, leftPanels);
         const block = out + outRow * i + first;
         multiplyPanels(leftPanels, rightPanels, blockRows, blockColumns, blockDepth, block, outRow, p > 0, scratch);
         if (p + blockDepth == depth) {
@@ -72,6 +73,23 @@ export function gemm(
         }
       }
     }
+  }
+}
+
+/**
+ * Runs `count` products of one form, whose arguments lie in memory: 11 words each, the addresses and strides of left, right and out, the rows and
+ * columns, and the addresses of bias, slopes and scratch. A worker thread gets its work so, and needs no view of a memory that grows.
+ */
+export function gemmMany(
+  calls: usize, count: i32, leftTransposed: bool, rightTransposed: bool, depth: i32, activation: i32, slope: f32,
+): void {
+  for (let i = 0; i < count; i++) {
+    gemm(
+      load<u32>(calls), leftTransposed, load<u32>(calls, 4), load<u32>(calls, 8), rightTransposed, load<u32>(calls, 12),
+      load<u32>(calls, 16), load<u32>(calls, 20), load<i32>(calls, 24), load<i32>(calls, 28), depth,
+      load<u32>(calls, 32), activation, slope, load<u32>(calls, 36), load<u32>(calls, 40),
+    );
+    calls += 44;
   }
 }
 

@@ -9,6 +9,7 @@ export type OptionRule =
   | 'nonNegative'
   | 'positiveInteger'
   | 'nonNegativeInteger'
+  | 'autoOrPositiveInteger'
   | 'string'
   | 'tensor'
   | readonly (string | number | boolean | null)[];
@@ -22,6 +23,10 @@ const kinds: Record<string, [rule: string, test: (value: unknown) => boolean]> =
   nonNegative: ['a finite number, 0 or above', (value) => isNumber(value) && value >= 0],
   positiveInteger: ['an integer above 0', (value) => Number.isSafeInteger(value) && (value as number) > 0],
   nonNegativeInteger: ['an integer, 0 or above', (value) => Number.isSafeInteger(value) && (value as number) >= 0],
+  autoOrPositiveInteger: [
+    "'auto' or an integer above 0",
+    (value) => value === 'auto' || (Number.isSafeInteger(value) && (value as number) > 0),
+  ],
   string: ['a string', (value) => typeof value === 'string'],
   tensor: ['a Tensor', (value) => value instanceof Tensor],
 };

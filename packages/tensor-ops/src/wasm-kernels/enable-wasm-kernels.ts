@@ -9,6 +9,8 @@ import {
 import { checkOptions } from '../check-options';
 import { type Registry, registry } from '../operator/registry';
 import { type WasmBuild, wasmBuild } from '../wasm/index';
+import { automaticThreads } from '../wasm-threads/thread-count';
+import { useThreads } from '../wasm-threads/wasm-threads';
 import { batchMatMul } from './batch-mat-mul';
 import { fusedMatMul } from './fused-mat-mul';
 import { unsortedSegmentSum } from './unsorted-segment-sum';
@@ -21,8 +23,10 @@ export interface WasmReport {
   readonly added: readonly string[];
   /** The build that runs now; `setWasmBuild` changes it. */
   readonly build: WasmBuild;
-  /** Threads of our kernels. */
+  /** Threads that products of matrices run on now, the main one included. */
   readonly threads: number;
+  /** Why there are fewer than were asked for. */
+  readonly threadsReason?: string | undefined;
   /**
    * Puts tfjs's own kernels back. A weight that was written in place, or multiplied by tfjs before that, may then give stale products: XNNPACK
    * keeps a packed copy of the right operand of each untransposed product until the tensor is disposed, and never looks at it again.
@@ -51,21 +55,41 @@ const kernels: Readonly<Record<string, KernelFunc>> = {
  * Enabled twice it changes nothing. Our products read a weight's present values: tfjs's own keep a packed copy per weight, and would not see
  * one updated in place.
  *
- * @param options.threads - threads of our kernels: 1, or `'auto'`, which is 1 for now.
+ * @param options.threads - threads for products of matrices, the main one included: a number, or `'auto'` for one per processor, at most 8. Absent: as
+ *   they are, 1 at first, for a library does not start threads unasked. The result has the same bits on any number of them. In Node they are worker
+ *   threads, which work while the main thread computes its share, and end with the process or by `restore()`; a product that takes one thread less than
+ *   about 0.3 ms, or would gain less than a fifth by them, stays on one. Elsewhere there are none, and the report says so: in a browser tfjs's own
+ *   threaded build serves.
  * @throws OptionError for another number of threads.
  * @throws Error if the 'wasm' backend is not registered.
+ * @remarks The threads hold copies of what they read and write, in a memory that grows to the largest product and is freed by `restore()`. One that is
+ *   lost is told by a warning; its share is then computed by the main thread, and so is what follows.
  * @example
  * import '@tensorflow/tfjs-backend-wasm';
  * await tf.setBackend('wasm');
- * const report = await enableWasmKernels();
+ * const report = await enableWasmKernels({ threads: 'auto' });
  */
 export async function enableWasmKernels(options?: { threads?: 'auto' | number }): Promise<WasmReport> {
-  checkOptions('enableWasmKernels', options, { threads: ['auto', 1] });
+  checkOptions('enableWasmKernels', options, { threads: 'autoOrPositiveInteger' });
   if (!findBackendFactory('wasm') || !getKernel('BatchMatMul', 'wasm')) {
     throw new Error("enableWasmKernels: the 'wasm' backend is not registered; import '@tensorflow/tfjs-backend-wasm' first");
   }
   const enabled = (registry().wasmKernels ??= install());
-  return { ...enabled, build: wasmBuild(), threads: 1 };
+  const { replaced, added, restore } = enabled;
+  const threads = options?.threads;
+  const threadsReason = threads === undefined ? undefined : await useThreads(threads === 'auto' ? automaticThreads() : threads);
+  // They are not wanted any more if `restore` was called while they started.
+  if (registry().wasmKernels !== enabled) registry().wasmThreads?.stop();
+  return {
+    replaced,
+    added,
+    build: wasmBuild(),
+    get threads() {
+      return registry().wasmThreads?.count ?? 1;
+    },
+    threadsReason,
+    restore,
+  };
 }
 
 function install(): NonNullable<Registry['wasmKernels']> {
@@ -84,6 +108,7 @@ function install(): NonNullable<Registry['wasmKernels']> {
     restore() {
       if (registry().wasmKernels !== enabled) return;
       registry().wasmKernels = undefined;
+      registry().wasmThreads?.stop();
       for (const [kernelName, own] of stock) {
         unregisterKernel(kernelName, 'wasm');
         if (own) registerKernel(own);

@@ -1,7 +1,9 @@
 import { broadcast_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { DTypeError, ShapeError } from '../errors';
 import { gemmBinaries } from '../generated/gemm';
+import { registry } from '../operator/registry';
 import { defineWasmModule, tensorPointer, type WasmBackend, withScratch } from '../wasm/index';
+import { multiplyParts, type ProductStack, wholeProducts } from '../wasm-threads/product-stack';
 
 /** The numbers that `assembly/gemm-epilogue.ts` gives the activations. */
 export const activationCodes = { linear: 0, relu: 1, relu6: 2, prelu: 3, leakyrelu: 4, sigmoid: 5, elu: 6 } as const;
@@ -60,29 +62,28 @@ export function matrixProduct(
   const { gemm, gemmScratchBytes } = module.exports(backend);
   const outShape = [...batch, left.rows, right.columns];
   if (util.sizeFromShape(outShape) === 0) return backend.makeOutput(outShape, 'float32');
-  return withScratch(backend, gemmScratchBytes(rows, columns, depth), (scratch) => {
+  const scratchBytes = gemmScratchBytes(rows, columns, depth);
+  return withScratch(backend, scratchBytes, (scratch) => {
     const out = backend.makeOutput(outShape, 'float32');
-    let target = tensorPointer(backend, out);
-    const [aPointer, bPointer] = [tensorPointer(backend, a), tensorPointer(backend, b)];
-    const biasPointer = bias ? tensorPointer(backend, bias) : 0;
-    const slopesPointer = slopes ? tensorPointer(backend, slopes) : 0;
-    for (let i = 0; i < products; i++) {
-      gemm(
-        aPointer + aPlace(i),
-        Number(transposeA),
-        bPointer + bPlace(i),
-        Number(transposeB),
-        target,
-        rows,
-        columns,
-        depth,
-        biasPointer,
-        activationCodes[activation],
-        slope,
-        slopesPointer,
-        scratch,
-      );
-      target += 4 * rows * columns;
+    const [aStart, bStart, target] = [a, b, out].map((info) => tensorPointer(backend, info)) as [number, number, number];
+    const stack: ProductStack = {
+      products,
+      rows,
+      columns,
+      depth,
+      transposeA,
+      transposeB,
+      a: (i) => aStart + aPlace(i),
+      b: (i) => bStart + bPlace(i),
+      out: (i) => target + 4 * i * rows * columns,
+      bias: bias ? tensorPointer(backend, bias) : 0,
+      activation: activationCodes[activation],
+      slope,
+      slopes: slopes ? tensorPointer(backend, slopes) : 0,
+      scratchBytes,
+    };
+    if (!registry().wasmThreads?.multiply(backend, gemm, stack, scratch)) {
+      multiplyParts(gemm, stack, wholeProducts(stack, 0, products), scratch);
     }
     return out;
   });

@@ -39,10 +39,15 @@ export function defineWasmModule<Name extends string = string>(binaries: Readonl
 }
 
 function instantiate<Name extends string>(packed: string, memory: WebAssembly.Memory): WasmExports<Name> {
-  const binary = unpackBinary(packed);
-  if (isShared(memory)) declareSharedMemory(binary);
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(binary), { env: { memory } });
+  const instance = new WebAssembly.Instance(compileKernels(packed, isShared(memory)), { env: { memory } });
   return instance.exports as WasmExports<Name>;
+}
+
+/** Compiles a packed kernel module, for instances on a shared memory or on one that is not. */
+export function compileKernels(packed: string, shared: boolean): WebAssembly.Module {
+  const binary = unpackBinary(packed);
+  if (shared) declareSharedMemory(binary);
+  return new WebAssembly.Module(binary);
 }
 
 function isShared(memory: WebAssembly.Memory): boolean {
@@ -53,8 +58,8 @@ function isShared(memory: WebAssembly.Memory): boolean {
 const unsharedMemory = [...'memory'].map((character) => character.charCodeAt(0)).concat(2, 1);
 
 /**
- * tfjs's threaded build, used in cross-origin-isolated pages, has a shared memory, whose type must be in the import. The code is the same
- * otherwise, so the one byte is changed instead of shipping another build.
+ * tfjs's threaded build, used in cross-origin-isolated pages, has a shared memory, and so have our worker threads in Node. Its type must be in the import;
+ * the code is the same otherwise, so the one byte is changed instead of shipping another build.
  */
 function declareSharedMemory(binary: Uint8Array): void {
   const at = binary.findIndex((_, start) => unsharedMemory.every((byte, i) => binary[start + i] === byte));
