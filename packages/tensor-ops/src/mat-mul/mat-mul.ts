@@ -4,6 +4,7 @@ import { checkOptions } from '../check-options';
 import { defineOperator } from '../operator/define-operator';
 import { composedMatMul, composedMatMulBackward } from './composed';
 import { wasmMatMul, wasmMatMulBackward } from './wasm';
+import { webgpuMatMul, webgpuMatMulBackward } from './webgpu';
 
 /** Which factors of `matMul` are given transposed: as `[..., K, M]` or `[..., N, K]`. */
 export interface MatMulOptions {
@@ -34,7 +35,7 @@ export const matMulBackwardOperator = /* @__PURE__ */ defineOperator({
   attributes,
   outputs: { dA: '...a', dB: '...b' },
   compose: composedMatMulBackward,
-  kernels: { wasm: wasmMatMulBackward },
+  kernels: { wasm: wasmMatMulBackward, webgpu: webgpuMatMulBackward },
 });
 
 /** The product of stacks of matrices; `b` is a stack of as many, or one matrix for all. */
@@ -45,7 +46,7 @@ export const matMulOperator = /* @__PURE__ */ defineOperator({
   outputs: { output: '...output' },
   shapes: productShape,
   compose: composedMatMul,
-  kernels: { wasm: wasmMatMul },
+  kernels: { wasm: wasmMatMul, webgpu: webgpuMatMul },
   backward: matMulBackwardOperator,
 });
 

@@ -28,8 +28,17 @@ export function checkProgramLimits(program: WebGpuProgram, limits: GPUSupportedL
       );
     }
   }
+  for (const name of program.vectors ?? []) checkVectors(program, name);
   checkWorkgroups(program, limits);
   for (const [name, uniform] of Object.entries(program.uniforms ?? {})) checkUniform(program, name, uniform);
+}
+
+function checkVectors(program: WebGpuProgram, name: string): void {
+  const bound: { shape: number[]; dtype?: string } | undefined = program.inputs[name] ?? program.outputs[name];
+  if (bound === undefined) throw programError(program, `there is no binding '${name}' to hold vectors`);
+  if ((bound.dtype ?? 'float32') !== 'float32' || util.sizeFromShape(bound.shape) % 4 !== 0) {
+    throw programError(program, `'${name}' holds vectors of 4 floats, got ${bound.dtype ?? 'float32'} [${bound.shape}]`);
+  }
 }
 
 function checkWorkgroups(program: WebGpuProgram, limits: GPUSupportedLimits): void {

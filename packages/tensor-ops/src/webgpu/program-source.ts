@@ -1,4 +1,4 @@
-import { programError, type WebGpuProgram, type WgslScalar } from './web-gpu-program';
+import { programError, type WebGpuOutput, type WebGpuProgram, type WgslScalar } from './web-gpu-program';
 
 const identifier = /^[A-Za-z][A-Za-z0-9_]*$/;
 const entryPoint = /\bfn\s+main\s*\(/g;
@@ -10,13 +10,12 @@ const entryPoint = /\bfn\s+main\s*\(/g;
 export function programDeclarations(program: WebGpuProgram, inputTypes: readonly WgslScalar[]): string {
   let binding = 0;
   let text = '';
-  for (const name in program.inputs) {
-    text += `@group(0) @binding(${binding}) var<storage, read> ${name}: array<${inputTypes[binding]}>;\n`;
-    binding++;
-  }
-  for (const [name, { dtype }] of Object.entries(program.outputs)) {
-    text += `@group(0) @binding(${binding++}) var<storage, read_write> ${name}: array<${dtype === 'int32' ? 'i32' : 'f32'}>;\n`;
-  }
+  const declare = (access: string, name: string, scalar: WgslScalar) => {
+    const element = program.vectors?.includes(name) ? 'vec4f' : scalar;
+    text += `@group(0) @binding(${binding++}) var<storage, ${access}> ${name}: array<${element}>;\n`;
+  };
+  for (const name in program.inputs) declare('read', name, inputTypes[binding]!);
+  for (const [name, { dtype }] of Object.entries<WebGpuOutput>(program.outputs)) declare('read_write', name, scalarOf(dtype));
   const uniforms = Object.entries(program.uniforms ?? {});
   if (uniforms.length > 0) {
     text += `struct Uniforms { ${uniforms.map(([name, { type }]) => `${name}: ${type}`).join(', ')} }\n`;
@@ -24,6 +23,8 @@ export function programDeclarations(program: WebGpuProgram, inputTypes: readonly
   }
   return `${text}const workgroupSize = vec3u(${program.workgroupSize.join(', ')});\n`;
 }
+
+const scalarOf = (dtype: WebGpuOutput['dtype']): WgslScalar => (dtype === 'int32' ? 'i32' : 'f32');
 
 /**
  * The whole WGSL module of a program.

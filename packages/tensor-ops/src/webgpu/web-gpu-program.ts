@@ -23,9 +23,11 @@ export interface WebGpuUniform {
 export interface WebGpuProgram<Output extends string = string> {
   /** Shown by `tf.profile`, in GPU debuggers and in errors. */
   name: string;
-  inputs: Record<string, TensorInfo>;
-  outputs: Record<Output, WebGpuOutput>;
-  uniforms?: Record<string, WebGpuUniform>;
+  inputs: Readonly<Record<string, TensorInfo>>;
+  outputs: Readonly<Record<Output, WebGpuOutput>>;
+  uniforms?: Readonly<Record<string, WebGpuUniform>> | undefined;
+  /** Inputs and outputs, of float32 and as many elements as 4 divides, that are bound as `array<vec4f>`. */
+  vectors?: readonly string[] | undefined;
   workgroupSize: [number, number, number];
   workgroups: [number, number, number];
   /** WGSL functions and `var<workgroup>`; the entry point is written as `fn main(...)` with its builtins, without attributes. */
