@@ -91,6 +91,9 @@ export {
   withScratch,
 } from './wasm/index';
 export { enableWasmKernels, type WasmReport } from './wasm-kernels/enable-wasm-kernels';
+export { declareSums, declareTiles, type GemmCode, type GemmOperand, multiplyTiles } from './webgpu/gemm-code';
+export { type GemmPlan, type GemmSize, type GemmTile, planGemm, workgroupBytesOf } from './webgpu/gemm-tile';
+export { type GemmProgram, runGemm } from './webgpu/run-gemm';
 export { runProgram } from './webgpu/run-program';
 export { type WebGpuBackend, webGpuBackend } from './webgpu/web-gpu-backend';
 export type { WebGpuOutput, WebGpuProgram, WebGpuUniform } from './webgpu/web-gpu-program';

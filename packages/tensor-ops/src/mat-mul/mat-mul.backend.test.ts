@@ -44,7 +44,8 @@ describeForms('matMul', { fused: ['wasm', 'webgpu'] }, (form) => {
   test.each(transposes)('agrees with the reference, and its gradients with differences, transposed %s %s', async (...which) => {
     const [transposeA, transposeB] = which;
     for (const [aBatch, bBatch, [rows, depth, columns]] of sizes) {
-      if (form.label.startsWith('wasm') && form.form === 'fused' && transposeA && aBatch.length > 0 && bBatch.length === 0) continue;
+      if (form.label.startsWith('wasm') && form.form === 'fused' && transposeA && aBatch.length > 0 && bBatch.length === 0)
+        continue;
       const a = random.normals([...aBatch, ...(transposeA ? [depth, rows] : [rows, depth])]);
       const b = random.normals([...bBatch, ...(transposeB ? [columns, depth] : [depth, columns])]);
       const cotangent = random.normals([...aBatch, rows, columns]);

@@ -5,7 +5,7 @@ import type { PairLabels } from './pair-layout';
 import { einsumPairOperator } from './pair-operator';
 import { parseEquation } from './parse-equation';
 import { einsumReduceOperator, shapeText } from './reduce-operator';
-import { type Memory, remembered } from '../remembered';
+import { type Memory, remembered } from './remembered';
 
 /** What is done for one equation and the shapes of its operands. */
 interface EinsumPlan {

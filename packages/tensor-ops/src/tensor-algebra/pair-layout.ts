@@ -1,7 +1,7 @@
 import { ShapeError } from '../errors';
 import { keepLabels } from './axis-labels';
 import { sizeOf } from './parse-equation';
-import { type Memory, remembered } from '../remembered';
+import { type Memory, remembered } from './remembered';
 
 /** The labels of two operands and of their product. */
 export interface PairLabels {

@@ -32,8 +32,8 @@ export interface GemmCode {
   readonly functions?: string | undefined;
 }
 
-/** Steps of depth written out between two turns of the inner loop. */
-const UNROLLED = 4;
+/** Steps of depth written out between two turns of the inner loop; few for small tiles, whose shader takes longer to compile than to run. */
+const unrolled = (tile: GemmTile) => (tile.threadRows > 4 ? 4 : 2);
 
 const list = <Item>(length: number, item: (index: number) => Item): Item[] => Array.from({ length }, (_, index) => item(index));
 
@@ -45,8 +45,7 @@ const register = (product: number, row: number, quad: number) => `sum${product}_
 
 /** Declarations of the workgroup tiles `leftTile`, `rightTile0` and so on: vectors of 4 rows, or 4 columns, by steps of depth. */
 export function declareTiles(tile: GemmTile, products: number): string {
-  const declared = (name: string, width: number) =>
-    `var<workgroup> ${name}: array<vec4f, ${tile.depth * strideOf(width)}>;`;
+  const declared = (name: string, width: number) => `var<workgroup> ${name}: array<vec4f, ${tile.depth * strideOf(width)}>;`;
   return [declared('leftTile', tile.rows), ...list(products, (p) => declared(`rightTile${p}`, tile.columns))].join('\n');
 }
 
@@ -77,8 +76,8 @@ export function multiplyTiles(tile: GemmTile, products: number): string {
         ).join('\n      '),
       ).join('\n      ')}
     }`;
-  return `for (var k = 0u; k < ${tile.depth}u; k += ${UNROLLED}u) {
-    ${list(UNROLLED, step).join(' ')}
+  return `for (var k = 0u; k < ${tile.depth}u; k += ${unrolled(tile)}u) {
+    ${list(unrolled(tile), step).join(' ')}
   }`;
 }
 
@@ -94,13 +93,18 @@ function storeSums(tile: GemmTile, products: number, batch: string): string {
   ).join('\n  ');
 }
 
-/** The four elements of an operand that one thread reads at once, 0 outside the matrix or the range. */
+/**
+ * The four elements of an operand that one thread reads at once. Outside the matrix it reads the last element inside and takes 0: there is no branch for each
+ * element, and the caller's code sees indices inside the matrix only.
+ */
 function quadFunction(name: string, operand: GemmOperand, index: 'row' | 'column', size: string): string {
   const parameters = index === 'row' ? 'batch: u32, row: u32, k: u32' : 'batch: u32, k: u32, column: u32';
-  const place = (j: number) => (index === 'row' ? `batch, row + ${j}u, k` : `batch, k, column + ${j}u`);
+  const place = (at: string) => (index === 'row' ? `batch, ${at}, k` : `batch, k, ${at}`);
   const read = operand.quad
-    ? `if (${index} < ${size}) { quad = ${name}Four(${place(0)}); }`
-    : list(4, (j) => `if (${index} + ${j}u < ${size}) { quad.${lane(j)} = ${name}At(${place(j)}); }`).join('\n    ');
+    ? `if (${index} < ${size}) { quad = ${name}Four(${place(index)}); }`
+    : `let last = ${size} - 1u;
+    quad = vec4f(${list(4, (j) => `${name}At(${place(`min(${index} + ${j}u, last)`)})`).join(', ')});
+    quad = select(vec4f(), quad, vec4u(${index}) + vec4u(0u, 1u, 2u, 3u) <= vec4u(last));`;
   return `
 fn ${name}${operand.quad ? 'Four' : 'At'}(${parameters}) -> ${operand.quad ? 'vec4f' : 'f32'} { ${operand.quad ?? operand.element} }
 fn ${name}Quad(${parameters}, end: u32) -> vec4f {
@@ -133,7 +137,7 @@ function tileReaders(tile: GemmTile, { left, rights }: GemmCode) {
     ...rights.map((operand, p) => ({ name: `right${p}`, tile: `rightTile${p}`, width: tile.columns, operand })),
   ].map((part) => ({ ...part, ...sharing(tile, part.width, part.operand) }));
   const place = (name: string, k: string, quad: string) =>
-    name === 'left' ? `batch, firstRow + 4u * (${quad}), begin + ${k}`   : `batch, begin + ${k}, firstColumn + 4u * (${quad})`;
+    name === 'left' ? `batch, firstRow + 4u * (${quad}), begin + ${k}` : `batch, begin + ${k}, firstColumn + 4u * (${quad})`;
   return {
     declare: parts.map(({ name, turns }) => turns.map((t) => `var ${name}${t}Next = vec4f();`).join(' ')).join('\n  '),
     read: parts
@@ -192,14 +196,21 @@ fn main(
   ${splits > 1 ? 'begin = max(begin, part / uniforms.batches * uniforms.chunk);\n  end = min(end, (part / uniforms.batches + 1u) * uniforms.chunk);' : ''}
   ${declareSums(tile, products)}
   ${readers.declare}
-  ${readers.read}
-  while (begin < end) {
+  var isReady = false;
+  loop {
+    let more = begin < end;
+    if (more) {
+    ${readers.read}
+    }
+    if (isReady) {
+    ${multiplyTiles(tile, products)}
+    }
+    if (!more) { break; }
+    workgroupBarrier();
     ${readers.write}
     workgroupBarrier();
     begin += ${tile.depth}u;
-    ${readers.read}
-    ${multiplyTiles(tile, products)}
-    workgroupBarrier();
+    isReady = true;
   }
   ${storeSums(tile, products, splits > 1 ? 'part' : 'batch')}
 }`;

@@ -27,10 +27,10 @@ export interface GemmPlan {
 export const tiles: readonly (GemmTile & { readonly speed: number })[] = [
   { rows: 128, columns: 128, depth: 8, threadRows: 8, threadColumns: 8, speed: 1 },
   { rows: 128, columns: 64, depth: 8, threadRows: 8, threadColumns: 4, speed: 0.85 },
-  { rows: 64, columns: 64, depth: 16, threadRows: 8, threadColumns: 4, speed: 0.75 },
-  { rows: 32, columns: 32, depth: 16, threadRows: 4, threadColumns: 4, speed: 0.4 },
-  { rows: 8, columns: 128, depth: 16, threadRows: 4, threadColumns: 4, speed: 0.3 },
-  { rows: 128, columns: 8, depth: 16, threadRows: 4, threadColumns: 4, speed: 0.3 },
+  { rows: 64, columns: 64, depth: 8, threadRows: 8, threadColumns: 4, speed: 0.75 },
+  { rows: 32, columns: 32, depth: 8, threadRows: 4, threadColumns: 4, speed: 0.4 },
+  { rows: 8, columns: 128, depth: 8, threadRows: 4, threadColumns: 4, speed: 0.3 },
+  { rows: 128, columns: 8, depth: 8, threadRows: 4, threadColumns: 4, speed: 0.3 },
 ];
 
 /** Threads that fill a large GPU: 132 processors of 256. A smaller one is filled the sooner. */

@@ -45,7 +45,9 @@ export function webGpuMatrixProduct(
 function layoutOf({ info: { shape }, stack }: MatrixOperand) {
   const [outer, matrix] = shape.slice(-2) as [number, number];
   const stacked = util.sizeFromShape(shape.slice(0, -2));
-  return stack === 'along' ? { count: 1, outer, inner: matrix * stacked, matrix } : { count: stacked, outer, inner: matrix, matrix };
+  return stack === 'along'
+    ? { count: 1, outer, inner: matrix * stacked, matrix }
+    : { count: stacked, outer, inner: matrix, matrix };
 }
 
 /** WGSL of the element at two indices, of which `width` counts rows of the left or columns of the right operand. */

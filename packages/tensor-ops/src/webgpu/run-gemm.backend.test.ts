@@ -51,54 +51,65 @@ describeBackends(
           for (const splits of [1, 3]) {
             const [output] = tensorsOf(runGemm(backend, { ...plain(tensorOf(a), tensorOf(b)), plan: { tile, splits } }));
             const expected = matMulReference({ ...a, transposed: false }, { ...b, transposed: false });
-            await assertClose(`${rows} ${depth} ${columns} in ${splits}`, output!, expected, { relative, rmsFloor: Math.sqrt(depth) });
+            await assertClose(`${rows} ${depth} ${columns} in ${splits}`, output!, expected, {
+              relative,
+              rmsFloor: Math.sqrt(depth),
+            });
           }
         }
       },
     );
 
-    test.each([1, 3])('two products share a left operand made by exp, in %d parts, and the store divides them', async (splits) => {
-      const [rows, depth, columns] = [37, 41, 19];
-      const [w, k, v] = [random.normals([rows, depth]), random.normals([depth, columns]), random.normals([depth, columns])];
-      const program: GemmProgram = {
-        name: 'TestAttention',
-        size: { batches: 1, rows, columns, depth },
-        inputs: { w: tensorOf(w), k: tensorOf(k), v: tensorOf(v), gate: tensorOf({ shape: [columns], data: new Float32Array(columns).fill(2) }) },
-        outputs: { output: { shape: [rows, columns] }, denominator: { shape: [rows, columns] } },
-        uniforms: { shift: { type: 'f32', value: 1 } },
-        functions: 'fn place(i: u32, j: u32) -> u32 { return i * uniforms.columns + j; }',
-        left: { element: 'return exp(w[row * uniforms.depth + k] - uniforms.shift);', neighbours: 'depth' },
-        rights: [
-          { element: 'return exp(k_[place(k, column)]) * v[place(k, column)];'.replace('k_', 'keys'), neighbours: 'width' },
-          { element: 'return exp(keys[place(k, column)]);', neighbours: 'width' },
-        ],
-        // Causal: a target sees sources up to its own; a tile, those of its last row.
-        range: { end: 'firstRow + 64u' },
-        store: 'output[place(row, column)] = gate[column] * value0 / value1; denominator[place(row, column)] = value1;',
-      };
-      const { k: keys, ...inputs } = program.inputs;
-      const left = 'if (k > row) { return 0.0; } ' + program.left.element;
-      const made = runGemm(webGpuBackend(tf.backend()), {
-        ...program,
-        inputs: { ...inputs, keys: keys! },
-        left: { ...program.left, element: left },
-        plan: { tile: tiles[2]!, splits },
-      });
-      const [output] = tensorsOf(made);
-      const expected = new Float64Array(rows * columns);
-      for (let i = 0; i < rows; i++) {
-        for (let j = 0; j < columns; j++) {
-          let [numerator, denominator] = [0, 0];
-          for (let s = 0; s <= Math.min(i, depth - 1); s++) {
-            const weight = Math.exp(w.data[i * depth + s]! + k.data[s * columns + j]!);
-            numerator += weight * v.data[s * columns + j]!;
-            denominator += weight;
+    test.each([1, 3])(
+      'two products share a left operand made by exp, in %d parts, and the store divides them',
+      async (splits) => {
+        const [rows, depth, columns] = [37, 41, 19];
+        const [w, k, v] = [random.normals([rows, depth]), random.normals([depth, columns]), random.normals([depth, columns])];
+        const program: GemmProgram = {
+          name: 'TestAttention',
+          size: { batches: 1, rows, columns, depth },
+          inputs: {
+            w: tensorOf(w),
+            k: tensorOf(k),
+            v: tensorOf(v),
+            gate: tensorOf({ shape: [columns], data: new Float32Array(columns).fill(2) }),
+          },
+          outputs: { output: { shape: [rows, columns] }, denominator: { shape: [rows, columns] } },
+          uniforms: { shift: { type: 'f32', value: 1 } },
+          functions: 'fn place(i: u32, j: u32) -> u32 { return i * uniforms.columns + j; }',
+          left: { element: 'return exp(w[row * uniforms.depth + k] - uniforms.shift);', neighbours: 'depth' },
+          rights: [
+            { element: 'return exp(k_[place(k, column)]) * v[place(k, column)];'.replace('k_', 'keys'), neighbours: 'width' },
+            { element: 'return exp(keys[place(k, column)]);', neighbours: 'width' },
+          ],
+          // Causal: a target sees sources up to its own; a tile, those of its last row.
+          range: { end: 'firstRow + 64u' },
+          store: 'output[place(row, column)] = gate[column] * value0 / value1; denominator[place(row, column)] = value1;',
+        };
+        const { k: keys, ...inputs } = program.inputs;
+        const left = `if (k > row) { return 0.0; } ${program.left.element}`;
+        const made = runGemm(webGpuBackend(tf.backend()), {
+          ...program,
+          inputs: { ...inputs, keys: keys! },
+          left: { ...program.left, element: left },
+          plan: { tile: tiles[2]!, splits },
+        });
+        const [output] = tensorsOf(made);
+        const expected = new Float64Array(rows * columns);
+        for (let i = 0; i < rows; i++) {
+          for (let j = 0; j < columns; j++) {
+            let [numerator, denominator] = [0, 0];
+            for (let s = 0; s <= Math.min(i, depth - 1); s++) {
+              const weight = Math.exp(w.data[i * depth + s]! + k.data[s * columns + j]!);
+              numerator += weight * v.data[s * columns + j]!;
+              denominator += weight;
+            }
+            expected[i * columns + j] = (2 * numerator) / denominator;
           }
-          expected[i * columns + j] = (2 * numerator) / denominator;
         }
-      }
-      await assertClose('output', output!, { shape: [rows, columns], data: expected }, { relative });
-    });
+        await assertClose('output', output!, { shape: [rows, columns], data: expected }, { relative });
+      },
+    );
 
     test('reads four elements at once where the caller says how', async () => {
       const [rows, depth, columns] = [36, 21, 68];

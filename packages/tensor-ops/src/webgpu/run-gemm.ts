@@ -1,5 +1,4 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { remembered } from '../remembered';
 import { type GemmCode, gemmCode, storeParts, sumPartsCode } from './gemm-code';
 import { type GemmPlan, type GemmSize, planGemm, threadsOf } from './gemm-tile';
 import { runProgram } from './run-program';
@@ -25,6 +24,7 @@ type Triple = [number, number, number];
 /** Threads of a workgroup that sums parts. */
 const THREADS = 64;
 
+/** Shaders by what they are made of; as many as there are pipelines. */
 const codes = /* @__PURE__ */ new Map<string, string>();
 
 /**
@@ -47,10 +47,7 @@ const codes = /* @__PURE__ */ new Map<string, string>();
  *   store: 'output[row * uniforms.columns + column] = value0;',
  * });
  */
-export function runGemm<Output extends string>(
-  backend: WebGpuBackend,
-  program: GemmProgram<Output>,
-): Record<Output, TensorInfo> {
+export function runGemm<Output extends string>(backend: WebGpuBackend, program: GemmProgram<Output>): Record<Output, TensorInfo> {
   const { name, size, rights, outputs, vectors } = program;
   const { limits } = backend.device;
   const { tile, splits } = program.plan ?? planGemm(size, rights.length, limits);
@@ -59,8 +56,12 @@ export function runGemm<Output extends string>(
   const grid = { workgroupSize: [across * along, 1, 1] as Triple, workgroups: gridOf(tiles, limits) };
   const uniforms: Record<string, WebGpuUniform> = { ...sizeUniforms(size), ...program.uniforms };
   const all = { name, inputs: program.inputs, vectors, uniforms };
-  const codeOf = (stage: string, make: () => string) =>
-    remembered(codes, [stage, splits, tile.rows, tile.columns, tile.depth, ...wgslOf(program)].join('\0'), make);
+  const codeOf = (stage: string, make: () => string) => {
+    const key = [stage, splits, tile.rows, tile.columns, tile.depth, ...wgslOf(program)].join('\0');
+    let code = codes.get(key);
+    if (code === undefined) codes.set(key, (code = make()));
+    return code;
+  };
   if (splits === 1) {
     return runProgram(backend, { ...all, ...grid, outputs, code: codeOf('whole', () => gemmCode(tile, program, 1)) });
   }
