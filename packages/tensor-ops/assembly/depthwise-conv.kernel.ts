@@ -1,5 +1,6 @@
 // Depthwise cross-correlation over [batch, height, width, dim], and the gradient of its kernel; one dimension is a height of 1. The gradient of x is a
 // cross-correlation too, with the taps in reverse. Channels are the lanes; the last vector of a row may take in channels of the one before.
+import { accumulate } from './accumulate';
 import { loadLanes, madd, splat, storeLanes } from './math';
 
 /** So many products are added one after the other, then to the total, so that rounding does not add up. */
@@ -177,18 +178,6 @@ export function depthwise(
       one(from + row * p, kernel, to + row * p, table, last, dim);
     }
   }
-}
-
-/** Adds to a sum and carries the rounding error into the next addition. */
-// @ts-ignore: decorator
-@inline
-function accumulate(sum: usize, lost: usize, part: v128, lanes: i32): void {
-  const before = loadLanes(sum, lanes);
-  const term = f32x4.sub(part, loadLanes(lost, lanes));
-  const next = f32x4.add(before, term);
-  const error = f32x4.sub(f32x4.sub(next, before), term);
-  storeLanes(lost, v128.and(error, f32x4.eq(error, error)), lanes);
-  storeLanes(sum, next, lanes);
 }
 
 /** `scratch` is as large as the kernel. Goes over stretches of positions short enough to stay in the cache for all taps. */

@@ -1,28 +1,16 @@
 import { exp, loadLanes, madd, maximum, minimum, splat, storeLanes } from './math';
+import { normalTail } from './normal-tail';
 
 /** `2 sqrt(2 / pi)`, and the same times the 0.044715 of the tanh form. */
 const SLOPE: f32 = 1.5957691216057308;
 const CUBIC: f32 = 0.07135481627260025;
 
-/**
- * The normal distribution below x, given e^(-x^2 / 2). What lies beyond |x| is that times a polynomial in 1 / (1 + 0.35 |x|),
- * minimax in relative error (3.2e-8 before rounding), so that the tail keeps its digits.
- */
+/** The normal distribution below x, given e^(-x^2 / 2). */
 // @ts-ignore: decorator
 @inline
 function normalBelow(x: v128, bell: v128): v128 {
-  const one = splat(1.0);
-  const t = f32x4.div(one, madd(f32x4.abs(x), splat(0.35), one));
-  let p = madd(splat(-0.029125963855403163), t, splat(0.14387269840189135));
-  p = madd(p, t, splat(-0.2555054816672961));
-  p = madd(p, t, splat(0.15893028632844314));
-  p = madd(p, t, splat(-0.022937782357617925));
-  p = madd(p, t, splat(0.1054331892408521));
-  p = madd(p, t, splat(0.11985237915709772));
-  p = madd(p, t, splat(0.13985908941496894));
-  p = madd(p, t, splat(0.13962156945633153));
-  const beyond = f32x4.mul(f32x4.mul(p, t), bell);
-  return v128.bitselect(beyond, f32x4.sub(one, beyond), f32x4.lt(x, splat(0.0)));
+  const beyond = normalTail(f32x4.abs(x), bell);
+  return v128.bitselect(beyond, f32x4.sub(splat(1.0), beyond), f32x4.lt(x, splat(0.0)));
 }
 
 // @ts-ignore: decorator

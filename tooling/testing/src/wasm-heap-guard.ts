@@ -32,7 +32,8 @@ export function watchWasmHeap(backend: unknown): void {
     return pointer;
   };
   wasm._free = (pointer) => {
-    if (pointer !== 0) counter.blocks--;
+    // tfjs frees the address null of a string tensor, which has no block.
+    if (pointer) counter.blocks--;
     free(pointer);
   };
 }

@@ -23,7 +23,19 @@ describeBackends(
       const warn = vi.spyOn(console, 'warn');
       const first = await enableWasmKernels();
       expect(first).toMatchObject({
-        replaced: ['BatchMatMul', '_FusedMatMul'],
+        replaced: [
+          'BatchMatMul',
+          '_FusedMatMul',
+          'Exp',
+          'Tanh',
+          'Erf',
+          'Softmax',
+          'Sum',
+          'Transpose',
+          'Identity',
+          'Slice',
+          'GatherV2',
+        ],
         added: ['UnsortedSegmentSum'],
         build: wasmBuild,
         threads: 1,
@@ -35,6 +47,16 @@ describeBackends(
       expect(tf.getKernel('BatchMatMul', 'wasm').kernelFunc).toBe(ours);
       expect(warn).not.toHaveBeenCalled();
       warn.mockRestore();
+    });
+
+    it('puts every kernel of tfjs back', async () => {
+      const registered = () => new Map(tf.getKernelsForBackend('wasm').map((kernel) => [kernel.kernelName, kernel]));
+      const before = registered();
+      const { replaced, added, restore } = await enableWasmKernels();
+      for (const name of [...replaced, ...added]) expect(tf.getKernel(name, 'wasm')).not.toBe(before.get(name));
+      restore();
+      expect(registered()).toEqual(before);
+      for (const [name, kernel] of before) expect(tf.getKernel(name, 'wasm'), name).toBe(kernel);
     });
 
     it("puts tfjs's kernels back, which then work", async () => {

@@ -1,19 +1,10 @@
-import {
-  findBackendFactory,
-  getKernel,
-  type KernelConfig,
-  type KernelFunc,
-  registerKernel,
-  unregisterKernel,
-} from '@tensorflow/tfjs-core';
+import { findBackendFactory, getKernel, type KernelConfig, registerKernel, unregisterKernel } from '@tensorflow/tfjs-core';
 import { checkOptions } from '../check-options';
 import { type Registry, registry } from '../operator/registry';
 import { type WasmBuild, wasmBuild } from '../wasm/index';
 import { automaticThreads } from '../wasm-threads/thread-count';
 import { useThreads } from '../wasm-threads/wasm-threads';
-import { batchMatMul } from './batch-mat-mul';
-import { fusedMatMul } from './fused-mat-mul';
-import { unsortedSegmentSum } from './unsorted-segment-sum';
+import { replacements } from './replacements';
 
 /** What `enableWasmKernels` did. */
 export interface WasmReport {
@@ -40,12 +31,6 @@ declare module '../operator/registry' {
     wasmKernels?: Pick<WasmReport, 'replaced' | 'added' | 'restore'> | undefined;
   }
 }
-
-const kernels: Readonly<Record<string, KernelFunc>> = {
-  BatchMatMul: batchMatMul,
-  _FusedMatMul: fusedMatMul,
-  UnsortedSegmentSum: unsortedSegmentSum,
-};
 
 /**
  * Gives tfjs's WASM backend the kernels that training needs: fast products of transposed and batched matrices (tfjs's own take 13 to 18 times as
@@ -94,12 +79,12 @@ export async function enableWasmKernels(options?: { threads?: 'auto' | number })
 
 function install(): NonNullable<Registry['wasmKernels']> {
   const stock = new Map<string, KernelConfig | undefined>();
-  for (const [kernelName, kernelFunc] of Object.entries(kernels)) {
+  for (const [kernelName, replace] of Object.entries(replacements)) {
     const own: KernelConfig | undefined = getKernel(kernelName, 'wasm');
     stock.set(kernelName, own);
     // Registering over a kernel warns. The stock kernel's set-up stays, so that it can work again if the backend starts after this.
     if (own) unregisterKernel(kernelName, 'wasm');
-    registerKernel({ ...own, kernelName, backendName: 'wasm', kernelFunc });
+    registerKernel({ ...own, kernelName, backendName: 'wasm', kernelFunc: replace(own?.kernelFunc) });
   }
   const names = [...stock.keys()];
   const enabled = {

@@ -51,3 +51,69 @@ function matrixAt(n: number, batch: readonly number[], own: readonly number[]): 
   }
   return index;
 }
+
+/** The error function by its series, or beyond 3 by its continued fraction. */
+export function erfReference(x: number): number {
+  if (!Number.isFinite(x)) return Math.sign(x);
+  if (Math.abs(x) > 3) {
+    let fraction = 0;
+    for (let k = 60; k > 0; k--) fraction = k / 2 / (Math.abs(x) + fraction);
+    return Math.sign(x) * (1 - Math.exp(-x * x) / Math.sqrt(Math.PI) / (Math.abs(x) + fraction));
+  }
+  let [term, sum] = [x, x];
+  for (let n = 1; n < 100; n++) {
+    term *= (-x * x) / n;
+    sum += term / (2 * n + 1);
+  }
+  return (2 / Math.sqrt(Math.PI)) * sum;
+}
+
+const stepsOf = (shape: readonly number[]) => shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
+
+/** The coordinates of element `i`. */
+const placeOf = (i: number, shape: readonly number[]) => stepsOf(shape).map((step, axis) => Math.floor(i / step) % shape[axis]!);
+
+const indexOf = (place: readonly number[], shape: readonly number[]) =>
+  stepsOf(shape).reduce((index, step, axis) => index + step * place[axis]!, 0);
+
+/** A tensor whose element at each place is taken from a place of `x`. */
+function taken(x: ShapedValues, shape: number[], from: (place: number[]) => number[]): { shape: number[]; data: Float64Array } {
+  const pick = (_: unknown, i: number) => x.data[indexOf(from(placeOf(i, shape)), x.shape)]!;
+  return { shape, data: Float64Array.from({ length: sizeOf(shape) }, pick) };
+}
+
+export const transposeReference = (x: ShapedValues, order: readonly number[]) =>
+  taken(
+    x,
+    order.map((axis) => x.shape[axis]!),
+    (place) => x.shape.map((_, axis) => place[order.indexOf(axis)]!),
+  );
+
+export const sliceReference = (x: ShapedValues, begin: readonly number[], size: readonly number[]) =>
+  taken(x, [...size], (place) => place.map((at, axis) => at + begin[axis]!));
+
+export function gatherReference(x: ShapedValues, indices: ShapedValues, axis: number, batchDims: number) {
+  const [batch, own] = [indices.shape.slice(0, batchDims), indices.shape.slice(batchDims)];
+  const shape = [...x.shape.slice(0, axis), ...own, ...x.shape.slice(axis + 1)];
+  return taken(x, shape, (place) => {
+    const index =
+      indices.data[indexOf([...place.slice(0, batch.length), ...place.slice(axis, axis + own.length)], indices.shape)]!;
+    return [...place.slice(0, axis), index, ...place.slice(axis + own.length)];
+  });
+}
+
+export function sumReference(x: ShapedValues, axes: readonly number[]): { shape: number[]; data: Float64Array } {
+  const kept = x.shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
+  const shape = kept.map((axis) => x.shape[axis]!);
+  const data = new Float64Array(sizeOf(shape));
+  for (let i = 0; i < sizeOf(x.shape); i++) {
+    const place = placeOf(i, x.shape);
+    data[
+      indexOf(
+        kept.map((axis) => place[axis]!),
+        shape,
+      )
+    ]! += x.data[i]!;
+  }
+  return { shape, data };
+}

@@ -8,6 +8,8 @@ export interface WasmBackend {
   /** Allocates a tensor on the heap; its contents are what was there before. Any allocation may grow the memory and detach views. */
   makeOutput(shape: number[], dtype: DataType): TensorInfo;
   disposeData(dataId: DataId, force?: boolean): boolean;
+  /** Counts one more tensor on the data. */
+  incRef(dataId: DataId): void;
   numDataIds(): number;
 }
 
