@@ -35,8 +35,15 @@ describeBackends(
           'Identity',
           'Slice',
           'GatherV2',
+          'Conv2DBackpropInput',
         ],
-        added: ['UnsortedSegmentSum'],
+        added: [
+          'UnsortedSegmentSum',
+          'Conv2DBackpropFilter',
+          'DepthwiseConv2dNativeBackpropFilter',
+          'DepthwiseConv2dNativeBackpropInput',
+          'Einsum',
+        ],
         build: wasmBuild,
         threads: 1,
       });
@@ -57,6 +64,7 @@ describeBackends(
       restore();
       expect(registered()).toEqual(before);
       for (const [name, kernel] of before) expect(tf.getKernel(name, 'wasm'), name).toBe(kernel);
+      expect(tf.getGradient('Einsum')).toBeUndefined();
     });
 
     it("puts tfjs's kernels back, which then work", async () => {

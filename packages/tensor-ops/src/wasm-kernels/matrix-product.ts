@@ -21,7 +21,8 @@ export interface Epilogue {
   readonly slopes?: TensorInfo | undefined;
 }
 
-const module = /* @__PURE__ */ defineWasmModule<'gemm' | 'gemmScratchBytes'>(gemmBinaries);
+/** The product of two matrices by address; see `assembly/gemm.ts`. */
+export const gemmModule = /* @__PURE__ */ defineWasmModule<'gemm' | 'gemmScratchBytes'>(gemmBinaries);
 
 /**
  * The product of two stacks of matrices on tfjs's heap, without a copy of either.
@@ -59,7 +60,7 @@ export function matrixProduct(
   }
   const aPlace = places(batch, products, left);
   const bPlace = places(batch, products, right);
-  const { gemm, gemmScratchBytes } = module.exports(backend);
+  const { gemm, gemmScratchBytes } = gemmModule.exports(backend);
   const outShape = [...batch, left.rows, right.columns];
   if (util.sizeFromShape(outShape) === 0) return backend.makeOutput(outShape, 'float32');
   const scratchBytes = gemmScratchBytes(rows, columns, depth);

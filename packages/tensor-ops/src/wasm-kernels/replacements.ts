@@ -1,4 +1,7 @@
 import { batchMatMul } from './batch-mat-mul';
+import { conv2dBackpropFilter, conv2dBackpropInput } from './conv2d-gradient';
+import { depthwiseBackpropFilter, depthwiseBackpropInput } from './depthwise-gradient';
+import { einsumKernel } from './einsum';
 import { erf, exp, tanh } from './elementwise';
 import { fusedMatMul } from './fused-mat-mul';
 import { gather } from './gather';
@@ -24,4 +27,9 @@ export const replacements: Readonly<Record<string, Replacement>> = {
   Identity: identity,
   Slice: slice,
   GatherV2: gather,
+  Conv2DBackpropFilter: conv2dBackpropFilter,
+  Conv2DBackpropInput: conv2dBackpropInput,
+  DepthwiseConv2dNativeBackpropFilter: depthwiseBackpropFilter,
+  DepthwiseConv2dNativeBackpropInput: depthwiseBackpropInput,
+  Einsum: einsumKernel,
 };
