@@ -1,8 +1,9 @@
 import type { backend_util, TensorInfo } from '@tensorflow/tfjs-core';
 import { convGradientBinaries } from '../generated/conv-gradient';
 import { defineWasmModule, tensorPointer, type WasmBackend, withScratch } from '../wasm/index';
+import type { ProductStack } from '../wasm-threads/product-stack';
 import { convGeometry, windowOf } from './conv-geometry';
-import { gemmModule } from './matrix-product';
+import { gemmScratchBytes, multiplyStack } from './matrix-product';
 import { checkFloats, type Replacement, zeros } from './replacement';
 
 /** The kernels of the gradients of convolutions. */
@@ -51,10 +52,22 @@ class PatchProduct {
   }
 }
 
-const multiply = (backend: WasmBackend, ...operands: number[]) => {
-  const scratch = operands.pop()!;
-  gemmModule.exports(backend).gemm(...operands, 0, 0, 0, 0, scratch);
-};
+/** One product: which factor is stored transposed, where all three matrices are, and how large. */
+interface Factors extends Pick<ProductStack, 'rows' | 'columns' | 'depth' | 'transposeA' | 'transposeB'> {
+  readonly left: number;
+  readonly right: number;
+  readonly out: number;
+}
+
+function multiply(backend: WasmBackend, { left, right, out, ...sizes }: Factors, scratch: number): void {
+  const scratchBytes = gemmScratchBytes(backend, sizes.rows, sizes.columns, sizes.depth);
+  const places = { a: () => left, b: () => right, out: () => out };
+  multiplyStack(
+    backend,
+    { ...sizes, ...places, products: 1, bias: 0, activation: 0, slope: 0, slopes: 0, scratchBytes },
+    scratch,
+  );
+}
 
 /**
  * tfjs's kernel `Conv2DBackpropFilter`, which its WASM backend lacks: the gradient of a convolution's filter, as a product of patches with the gradient of the
@@ -79,7 +92,7 @@ export const conv2dBackpropFilter: Replacement = () => (call) => {
   const size = 4 * patch * columns;
   const isWhole = rows === places;
   const patchBytes = isPlain ? 0 : 4 * rows * patch;
-  const gemmBytes = gemmModule.exports(wasm).gemmScratchBytes(patch, columns, rows);
+  const gemmBytes = gemmScratchBytes(wasm, patch, columns, rows);
   return withScratch(wasm, patchBytes + gemmBytes + (isWhole ? 0 : 2 * size), (scratch) => {
     const [working, part] = [scratch + patchBytes, scratch + patchBytes + gemmBytes];
     const lost = part + size;
@@ -90,7 +103,8 @@ export const conv2dBackpropFilter: Replacement = () => (call) => {
       const depth = Math.min(rows, places - begin);
       if (!isPlain) product.move(from, scratch, begin, begin + depth, false);
       const [left, right] = [isPlain ? from : scratch, gradients + 4 * columns * begin];
-      multiply(wasm, left, 1, right, 0, isWhole ? to : part, patch, columns, depth, working);
+      const factors = { left, right, out: isWhole ? to : part, transposeA: true, transposeB: false };
+      multiply(wasm, { ...factors, rows: patch, columns, depth }, working);
       if (!isWhole) convGradientModule.exports(wasm).addPart(to, lost, part, patch * columns);
     }
     return out;
@@ -115,14 +129,15 @@ export const conv2dBackpropInput: Replacement = () => (call) => {
   const { places, patch, columns, isPlain, rows } = product;
   if (product.isEmpty) return zeros(wasm, inShape, 'float32');
   const patchBytes = isPlain ? 0 : 4 * rows * patch;
-  const gemmBytes = gemmModule.exports(wasm).gemmScratchBytes(rows, patch, columns);
+  const gemmBytes = gemmScratchBytes(wasm, rows, patch, columns);
   return withScratch(wasm, patchBytes + gemmBytes, (scratch) => {
     const out = isPlain ? wasm.makeOutput(inShape, 'float32') : zeros(wasm, inShape, 'float32');
     const [gradients, weights, to] = [dy, filter, out].map((info) => tensorPointer(wasm, info)) as [number, number, number];
     for (let begin = 0; begin < places; begin += rows) {
       const count = Math.min(rows, places - begin);
       const left = gradients + 4 * columns * begin;
-      multiply(wasm, left, 0, weights, 1, isPlain ? to : scratch, count, patch, columns, scratch + patchBytes);
+      const factors = { left, right: weights, out: isPlain ? to : scratch, transposeA: false, transposeB: true };
+      multiply(wasm, { ...factors, rows: count, columns: patch, depth: columns }, scratch + patchBytes);
       if (!isPlain) product.move(to, scratch, begin, begin + count, true);
     }
     return out;

@@ -21,8 +21,18 @@ export interface Epilogue {
   readonly slopes?: TensorInfo | undefined;
 }
 
-/** The product of two matrices by address; see `assembly/gemm.ts`. */
-export const gemmModule = /* @__PURE__ */ defineWasmModule<'gemm' | 'gemmScratchBytes'>(gemmBinaries);
+const module = /* @__PURE__ */ defineWasmModule<'gemm' | 'gemmScratchBytes'>(gemmBinaries);
+
+/** Bytes of working memory that a product needs. */
+export const gemmScratchBytes = (backend: WasmBackend, rows: number, columns: number, depth: number): number =>
+  module.exports(backend).gemmScratchBytes(rows, columns, depth);
+
+/** Runs products of matrices by address, divided among threads where that pays. */
+export function multiplyStack(backend: WasmBackend, stack: ProductStack, scratch: number): void {
+  const { gemm } = module.exports(backend);
+  if (registry().wasmThreads?.multiply(backend, gemm, stack, scratch)) return;
+  multiplyParts(gemm, stack, wholeProducts(stack, 0, stack.products), scratch);
+}
 
 /**
  * The product of two stacks of matrices on tfjs's heap, without a copy of either.
@@ -60,10 +70,9 @@ export function matrixProduct(
   }
   const aPlace = places(batch, products, left);
   const bPlace = places(batch, products, right);
-  const { gemm, gemmScratchBytes } = gemmModule.exports(backend);
   const outShape = [...batch, left.rows, right.columns];
   if (util.sizeFromShape(outShape) === 0) return backend.makeOutput(outShape, 'float32');
-  const scratchBytes = gemmScratchBytes(rows, columns, depth);
+  const scratchBytes = gemmScratchBytes(backend, rows, columns, depth);
   return withScratch(backend, scratchBytes, (scratch) => {
     const out = backend.makeOutput(outShape, 'float32');
     const [aStart, bStart, target] = [a, b, out].map((info) => tensorPointer(backend, info)) as [number, number, number];
@@ -83,9 +92,7 @@ export function matrixProduct(
       slopes: slopes ? tensorPointer(backend, slopes) : 0,
       scratchBytes,
     };
-    if (!registry().wasmThreads?.multiply(backend, gemm, stack, scratch)) {
-      multiplyParts(gemm, stack, wholeProducts(stack, 0, products), scratch);
-    }
+    multiplyStack(backend, stack, scratch);
     return out;
   });
 }
