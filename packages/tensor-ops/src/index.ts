@@ -1,3 +1,4 @@
+export { type AdamWState, type AdamWStepOptions, adamWOperator, adamWState, adamWStep } from './adam-w/adam-w';
 export type { AxisContract, AxisSizes, BoundAxes, TensorOf, TensorsOf } from './axes';
 export { bindShapes } from './bind-shapes';
 export { checkOptions, type OptionRule } from './check-options';
@@ -33,6 +34,7 @@ export { type Qr64, qr64 } from './float64/qr64';
 export { type Svd64, svd64 } from './float64/svd64';
 export { type Tucker64, tuckerDecompose64 } from './float64/tucker-decompose64';
 export { type GeluApproximation, gelu, geluBackwardOperator, geluOperator } from './gelu/gelu';
+export { globalNorm, globalNormOperator } from './global-norm/global-norm';
 export { layerNorm, layerNormBackwardOperator, layerNormOperator } from './layer-norm/layer-norm';
 export { logSumExp, logSumExpBackwardOperator, logSumExpOperator } from './log-sum-exp/log-sum-exp';
 export { type MatMulOptions, matMul, matMulBackwardOperator, matMulOperator } from './mat-mul/mat-mul';
