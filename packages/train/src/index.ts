@@ -20,7 +20,7 @@ export { mixerNames } from './model/mixers';
 export type { Batch, Model } from './model/model';
 export { countParams, disposeParams, flattenParams, nestParams, type Params, rebuildParams } from './model/params';
 export { type AdamWOptions, adamW } from './optimizer/adam-w';
-export { clipByGlobalNorm } from './optimizer/clip-by-global-norm';
+export { clipByGlobalNorm, clippingScale } from './optimizer/clip-by-global-norm';
 export { type CosineScheduleOptions, cosineSchedule } from './optimizer/cosine-schedule';
 export type { Optimizer, OptimizerState } from './optimizer/optimizer';
 export { createRandom, type Random, restoreRandom } from './random/random';

@@ -1,6 +1,6 @@
-import { checkOptions, OptionError } from '@mixfold/tensor-ops';
-import { add, div, mul, sqrt, square, sub, type Tensor, tidy, zerosLike } from '@tensorflow/tfjs-core';
-import { flattenParams, rebuildParams } from '../model/params';
+import { adamWState, adamWStep, checkOptions, OptionError } from '@mixfold/tensor-ops';
+import type { Tensor, Tensor1D } from '@tensorflow/tfjs-core';
+import { flattenParams, type Params, rebuildParams } from '../model/params';
 import type { Optimizer } from './optimizer';
 
 /** Settings of AdamW. */
@@ -16,14 +16,9 @@ export interface AdamWOptions {
 }
 
 /**
- * Adam with decoupled weight decay and bias correction.
+ * Adam with decoupled weight decay and bias correction: `adamWStep` of `@mixfold/tensor-ops` over all weights, in one kernel on WASM and WebGPU.
  *
- * $$ m = \beta_1 m + (1 - \beta_1) g \quad v = \beta_2 v + (1 - \beta_2) g^2 \quad
- *    w = (1 - \eta \lambda) w - \eta \frac{m / (1 - \beta_1^n)}{\sqrt{v / (1 - \beta_2^n)} + \epsilon} $$
- *
- * The state holds `mean` = m / (1 - beta1) and `square` = v / (1 - beta2) for every weight: both factors are scalars, as the bias
- * corrections are, and all of them move into the rate and the epsilon, which leaves eleven ops per weight. A weight is updated
- * whole before the next, for a matrix fits in the cache and one vector of all weights does not.
+ * The state holds `mean` and `square` of all weights, one behind the other in the order of `flattenParams`.
  *
  * @throws OptionError for an unknown option or one out of its range.
  * @see Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101
@@ -32,44 +27,25 @@ export function adamW(options: AdamWOptions = {}): Optimizer {
   const { beta1, beta2, epsilon, weightDecay } = withDefaults(options);
   return {
     name: 'adamW',
-    initialState: (params) => ({
-      updates: 0,
-      tensors: Object.fromEntries(
-        flattenParams(params).flatMap(([path, weight]) => [
-          [`mean.${path}`, zerosLike(weight)],
-          [`square.${path}`, zerosLike(weight)],
-        ]),
-      ),
-    }),
-    update: (params, gradients, state, rate) => {
-      const updates = state.updates + 1;
-      const meanCorrection = (1 - beta1) / (1 - beta1 ** updates);
-      const deviationCorrection = Math.sqrt((1 - beta2) / (1 - beta2 ** updates));
-      const stepSize = (rate * meanCorrection) / deviationCorrection;
-      const floor = epsilon / deviationCorrection;
-      const moments: Record<string, Tensor> = {};
-      const weights = flattenParams(params).map(([path, weight], i) =>
-        tidy(() => {
-          const gradient = gradients[i]!;
-          const mean = add(mul(state.tensors[`mean.${path}`]!, beta1), gradient);
-          const meanSquare = add(mul(state.tensors[`square.${path}`]!, beta2), square(gradient));
-          const step = mul(div(mean, add(sqrt(meanSquare), floor)), stepSize);
-          const decayed = weight.rank > 1 && weightDecay > 0 ? mul(weight, 1 - rate * weightDecay) : weight;
-          moments[`mean.${path}`] = mean;
-          moments[`square.${path}`] = meanSquare;
-          return [sub(decayed, step), mean, meanSquare];
-        }),
-      );
+    initialState: (params) => {
+      const { updates, mean, square } = adamWState(tensorsOf(params));
+      return { updates, tensors: { mean, square } };
+    },
+    update: (params, gradients, { updates, tensors }, rate, gradientScale) => {
+      const weights = tensorsOf(params);
+      const state = { updates, mean: tensors.mean as Tensor1D, square: tensors.square as Tensor1D };
+      const decays = weights.map(({ rank }) => rank > 1);
+      const next = adamWStep(weights, gradients, state, { rate, beta1, beta2, epsilon, weightDecay, decays, gradientScale });
+      const { mean, square } = next.state;
       return {
-        params: rebuildParams(
-          params,
-          weights.map(([weight]) => weight!),
-        ),
-        state: { updates, tensors: moments },
+        params: rebuildParams(params, next.parameters),
+        state: { updates: next.state.updates, tensors: { mean, square } },
       };
     },
   };
 }
+
+const tensorsOf = (params: Params): Tensor[] => flattenParams(params).map(([, tensor]) => tensor);
 
 function withDefaults(options: AdamWOptions): Required<AdamWOptions> {
   checkOptions('adamW', options, { beta1: 'nonNegative', beta2: 'nonNegative', epsilon: 'positive', weightDecay: 'nonNegative' });

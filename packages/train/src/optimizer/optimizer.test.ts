@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import type { Params } from '../model/params';
 import { adamW } from './adam-w';
-import { clipByGlobalNorm } from './clip-by-global-norm';
+import { clipByGlobalNorm, clippingScale } from './clip-by-global-norm';
 import { cosineSchedule } from './cosine-schedule';
 import type { OptimizerState } from './optimizer';
 
@@ -42,6 +42,20 @@ describeBackends('adamW', (backend) => {
     await assertClose('vector', params.vector as tf.Tensor, wanted('vector', 1, 0), { relative: backend.tolerance.gradient });
   });
 
+  test('takes the factor that clips gradients instead of clipped gradients', async () => {
+    const random = new SeededRandom(2);
+    const [weight, gradient] = [random.normals([4, 3]), random.normals([4, 3])];
+    const optimizer = adamW();
+    const params = { w: tensorOf(weight) };
+    const state = optimizer.initialState(params);
+    const gradients = [tensorOf(gradient)];
+    const byScale = optimizer.update(params, gradients, state, 0.1, clippingScale(gradients, 0.5).scale);
+    const byCopy = optimizer.update(params, clipByGlobalNorm(gradients, 0.5).gradients, state, 0.1);
+    const bound = { relative: backend.tolerance.forward };
+    await assertClose('mean', byScale.state.tensors.mean!, byCopy.state.tensors.mean!, bound);
+    await assertClose('weight', byScale.params.w as tf.Tensor, byCopy.params.w as tf.Tensor, bound);
+  });
+
   test('changes and disposes nothing it is given', async () => {
     const params = { w: tf.ones([2, 2]) };
     const optimizer = adamW();
@@ -49,7 +63,7 @@ describeBackends('adamW', (backend) => {
     const updated = optimizer.update(params, [tf.ones([2, 2])], state, 0.5);
     expect([...(await params.w.data())]).toEqual([1, 1, 1, 1]);
     for (const tensor of Object.values(state.tensors)) expect([...(await tensor.data())]).toEqual([0, 0, 0, 0]);
-    expect(Object.keys(updated.state.tensors)).toEqual(['mean.w', 'square.w']);
+    expect(Object.keys(updated.state.tensors)).toEqual(['mean', 'square']);
     expect((await (updated.params as { w: tf.Tensor }).w.data())[0]).toBeLessThan(1);
   });
 

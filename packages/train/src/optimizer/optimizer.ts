@@ -1,4 +1,4 @@
-import type { Tensor } from '@tensorflow/tfjs-core';
+import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
 import type { Params } from '../model/params';
 
 /** What an optimiser remembers: tensors by name, and how many updates it made. */
@@ -16,6 +16,7 @@ export interface Optimizer {
    * One update.
    *
    * @param gradients - one per weight, in the order of `flattenParams`.
+   * @param gradientScale - factor of all gradients, such as `clippingScale` gives; default 1.
    * @returns New weights and state. New tensors.
    */
   update(
@@ -23,5 +24,6 @@ export interface Optimizer {
     gradients: readonly Tensor[],
     state: OptimizerState,
     rate: number,
+    gradientScale?: Scalar,
   ): { params: Params; state: OptimizerState };
 }

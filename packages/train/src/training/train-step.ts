@@ -2,7 +2,7 @@ import { type Scalar, tidy } from '@tensorflow/tfjs-core';
 import { sampleBatch } from '../data/sample-batch';
 import type { Model } from '../model/model';
 import type { Params } from '../model/params';
-import { clipByGlobalNorm } from '../optimizer/clip-by-global-norm';
+import { clippingScale } from '../optimizer/clip-by-global-norm';
 import type { Optimizer, OptimizerState } from '../optimizer/optimizer';
 import type { Random } from '../random/random';
 import { languageLoss } from './language-loss';
@@ -33,10 +33,10 @@ export function trainStep(given: StepInput): { params: Params; memory: Optimizer
   const { state, ...result } = tidy(() => {
     const batch = sampleBatch(text, given, random);
     const { loss, gradients } = lossAndGradients((weights) => languageLoss(model, weights, batch, true), params);
-    const clipped = clipByGlobalNorm(gradients, maximumNorm);
-    const updated = optimizer.update(params, clipped.gradients, memory, rate);
+    const { scale, norm } = clippingScale(gradients, maximumNorm);
+    const updated = optimizer.update(params, gradients, memory, rate, scale);
     updates = updated.state.updates;
-    return { params: updated.params, state: updated.state.tensors as Record<string, never>, loss, norm: clipped.norm };
+    return { params: updated.params, state: updated.state.tensors as Record<string, never>, loss, norm };
   });
   return { ...result, memory: { updates, tensors: state } };
 }
