@@ -1,4 +1,4 @@
-import { fill, type Tensor } from '@tensorflow/tfjs-core';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import { axisOf } from '../lines/lines';
 import { defineOperator } from '../operator/define-operator';
 import { composedLogSumExp, composedLogSumExpBackward } from './composed';
@@ -35,6 +35,7 @@ export const logSumExpOperator = /* @__PURE__ */ defineOperator({
   outputs: { output: '...output' },
   saved: { largest: '...output', logSum: '...output' },
   shapes: reducedShape,
+  emptyValue: Number.NEGATIVE_INFINITY,
   compose: composedLogSumExp,
   kernels: { wasm: wasmLogSumExp, webgpu: webgpuLogSumExp },
   backward: logSumExpBackwardOperator,
@@ -52,8 +53,5 @@ export const logSumExpOperator = /* @__PURE__ */ defineOperator({
  * @remarks O(size) time, for any finite `x`. Differentiable in `x`.
  */
 export function logSumExp(x: Tensor, axis = -1): Tensor {
-  const { output } = logSumExpOperator.run({ x }, { axis });
-  if (output.size === 0 || x.size > 0) return output;
-  output.dispose();
-  return fill(output.shape, Number.NEGATIVE_INFINITY);
+  return logSumExpOperator.run({ x }, { axis }).output;
 }

@@ -18,7 +18,7 @@ const elementTypes = { float32: ['float32'], int32: ['int32'], mask: ['bool', 'i
  *
  * @param spec - The declaration.
  * @returns The operator; `run` calls it.
- * @remarks First-order gradients only. A call whose inputs or outputs have no elements gives zeros, and so do its gradients. Beside its kernel a
+ * @remarks First-order gradients only. A call whose inputs or outputs have no elements gives zeros (or `emptyValue`), and its gradients are zeros. Beside its kernel a
  *   call costs about a microsecond once its shapes have been seen.
  */
 export function defineOperator<

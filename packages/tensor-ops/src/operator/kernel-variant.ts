@@ -9,6 +9,7 @@ import {
   registerKernel,
   type Tensor,
   type TensorInfo,
+  tensor,
   tidy,
   util,
   zeros,
@@ -98,7 +99,7 @@ function runForm(
 ): TensorInfo[] {
   const call: KernelCall = { inputs, attributes, sizes, groups, outputShapes, backend };
   const kernel = fusedKernel(operator, backendName, forcedForm, call);
-  if (isEmpty) return outputNames.map((name) => zeros(outputShapes[name]!));
+  if (isEmpty) return outputNames.map((name) => filled(outputShapes[name]!, operator.spec.emptyValue ?? 0));
   if (typeof kernel !== 'string') {
     const outputs = kernel.run(call);
     return outputNames.map((name) => outputs[name]!);
@@ -107,16 +108,21 @@ function runForm(
     const outputs = operator.spec.compose(inputs as Record<string, Tensor>, attributes, call);
     const taken = new Set(Object.values(inputs));
     return outputNames.map((name) => {
-      const [tensor, shape] = [outputs[name], outputShapes[name]!];
-      if (!tensor || !util.arraysEqual(tensor.shape, shape)) {
-        throw new Error(`${parsed.functionName}: composed ${name} has shape [${tensor?.shape}], declared is [${shape}]`);
+      const [made, shape] = [outputs[name], outputShapes[name]!];
+      if (!made || !util.arraysEqual(made.shape, shape)) {
+        throw new Error(`${parsed.functionName}: composed ${name} has shape [${made?.shape}], declared is [${shape}]`);
       }
       // An output is a tensor of its own, so that disposing it leaves the inputs and the other outputs alone.
-      const own = taken.has(tensor) ? clone(tensor) : tensor;
+      const own = taken.has(made) ? clone(made) : made;
       taken.add(own);
       return own;
     });
   });
+}
+
+/** From values, for a shader need not keep infinities. */
+function filled(shape: number[], value: number): Tensor {
+  return value === 0 ? zeros(shape) : tensor(new Float32Array(util.sizeFromShape(shape)).fill(value), shape);
 }
 
 function registerBackward(kernelName: string, backward: AnyOperator, parsed: ParsedOperator, present: readonly string[]): void {

@@ -46,6 +46,8 @@ export interface OperatorSpec<Inputs extends AxisContract, Options extends Attri
   readonly outputs: Outputs;
   /** The shapes of outputs that axis words cannot say, from the shapes of the inputs; such outputs are declared with a group: `'...y'`. */
   shapes?(inputs: Readonly<Record<string, readonly number[]>>, attributes: Options): Readonly<Record<string, readonly number[]>>;
+  /** What outputs hold where there is nothing to compute them from. Default 0, as a sum over nothing has. */
+  readonly emptyValue?: number;
   /** Further outputs which only the backward operator sees; made while a gradient tape records, else not at all. */
   readonly saved?: AxisContract;
   /** The operator as tfjs ops. Runs in a tidy, off the tape; returns every output that `outputShapes` names. */

@@ -30,11 +30,11 @@ export function checkedAxes(functionName: string, name: string, axes: readonly n
 }
 
 /** A shape given by the user. */
-export function checkedShape(functionName: string, shape: readonly number[]): readonly number[] {
+export function checkedShape(functionName: string, shape: readonly number[], name = 'shape'): readonly number[] {
   const isSize = (size: unknown) => Number.isSafeInteger(size) && (size as number) >= 0;
   if (!Array.isArray(shape) || !shape.every(isSize)) {
     const found = Array.isArray(shape) ? `[${shape.join(', ')}]` : show(shape);
-    throw new ShapeError(`${functionName}: shape must be an array of sizes, got ${found}`);
+    throw new ShapeError(`${functionName}: ${name} must be an array of sizes, got ${found}`);
   }
   return shape;
 }

@@ -1,5 +1,6 @@
 import { show } from '../check-options';
 import { ShapeError } from '../errors';
+import { checkedShape } from './checked-axes';
 import { distinct, type Equation, parseEquation, sizeOf } from './parse-equation';
 
 /** The order in which operands are contracted, two at a time. */
@@ -149,9 +150,10 @@ export function reducedOperands({ operands, output, sizes }: Equation, shapes: r
  * contractionPath('ij,jk,kl->il', [[2, 1000], [1000, 3], [3, 2]]).path; // [[0, 1], [0, 1]]
  */
 export function contractionPath(equation: string, shapes: readonly (readonly number[])[]): ContractionPath {
-  if (!Array.isArray(shapes) || !shapes.every(Array.isArray)) {
+  if (!Array.isArray(shapes)) {
     throw new ShapeError(`contractionPath: shapes must be an array of shapes, one per operand, got ${show(shapes)}`);
   }
+  for (const [i, shape] of shapes.entries()) checkedShape('contractionPath', shape, `shapes[${i}]`);
   const parsed = parseEquation('contractionPath', equation, shapes);
   const { operands, output, sizes } = parsed;
   if (operands.length === 1) {

@@ -27,7 +27,8 @@ export interface CpTensor {
  * const t = cpToTensor({ factors: [tf.ones([2, 5]), tf.ones([3, 5]), tf.ones([4, 5])] }); // [2, 3, 4]
  */
 export function cpToTensor(cp: CpTensor): Tensor {
-  checkOptions('cpToTensor', cp, { weights: 'tensor', factors: [cp?.factors as never] });
+  if (typeof cp !== 'object' || cp === null) throw new OptionError(`cpToTensor: cp must be {weights?, factors}, got ${show(cp)}`);
+  checkOptions('cpToTensor', cp, { weights: 'tensor', factors: [cp.factors as never] });
   const { weights, factors } = cp;
   if (!Array.isArray(factors) || factors.length === 0) {
     throw new OptionError(`cpToTensor: factors must be an array of one matrix or more, got ${show(factors)}`);

@@ -34,7 +34,7 @@ test.each<[equation: string, operands: () => tf.Tensor[], message: string]>([
 test('refuses what is not a float32 tensor, and shows every operand of a clash', () => {
   expect(() => einsum('i,i', z(2), [1, 2] as never)).toThrow('einsum: operand 1 must be a Tensor, got an array');
   expect(() => einsum('i,i', z(2), tf.zeros([2], 'int32'))).toThrow('einsum: operand 1 must be float32, got int32');
-  expect(() => einsum(5 as never, z(2))).toThrow('einsum: the equation must be a string, got number');
+  expect(() => einsum(5 as never, z(2))).toThrow('einsum: the equation must be a string, got 5');
   expect(() => einsum('i,i', z(2), z(3))).toThrow(/\n {2}operand 0 {2}\[2\]\n {2}operand 1 {2}\[3\]/);
 });
 
@@ -45,7 +45,7 @@ test('contractionPath refuses what einsum refuses, and shapes that are none', ()
       [4, 5],
     ]),
   ).toThrow("contractionPath: label 'j' is 3 in operand 0 but 4 at axis 0 of operand 1");
-  expect(() => contractionPath('ij', [2, 3] as never)).toThrow('contractionPath: shapes must be an array of shapes');
+  expect(() => contractionPath('ij', [2, 3] as never)).toThrow('contractionPath: shapes[0] must be an array of sizes, got 2');
 });
 
 test('takes the order of least work', () => {

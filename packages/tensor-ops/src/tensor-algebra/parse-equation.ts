@@ -1,3 +1,4 @@
+import { show } from '../check-options';
 import { ShapeError } from '../errors';
 
 /** An einsum equation with one label per axis. Axes of an ellipsis have the labels 0, 1, ..., counted from the last. */
@@ -29,8 +30,7 @@ export function parseEquation(functionName: string, equation: string, shapes: re
     const table = shapes.map((shape, i) => `\n  operand ${i}  [${shape.join(', ')}]`).join('');
     throw new ShapeError(`${functionName}: ${problem} in '${equation}'${table}`);
   };
-  if (typeof equation !== 'string')
-    throw new ShapeError(`${functionName}: the equation must be a string, got ${typeof equation}`);
+  if (typeof equation !== 'string') throw new ShapeError(`${functionName}: the equation must be a string, got ${show(equation)}`);
   const arrow = equation.indexOf('->');
   checkCharacters(equation, arrow, fail);
   const compact = (text: string) => text.replaceAll(' ', '');

@@ -27,7 +27,10 @@ export interface TuckerTensor {
  * const t = tuckerToTensor({ core: tf.ones([2, 2]), factors: [tf.ones([5, 2]), tf.ones([6, 2])] }); // [5, 6]
  */
 export function tuckerToTensor(tucker: TuckerTensor): Tensor {
-  checkOptions('tuckerToTensor', tucker, { core: 'tensor', factors: [tucker?.factors as never] });
+  if (typeof tucker !== 'object' || tucker === null) {
+    throw new OptionError(`tuckerToTensor: tucker must be {core, factors}, got ${show(tucker)}`);
+  }
+  checkOptions('tuckerToTensor', tucker, { core: 'tensor', factors: [tucker.factors as never] });
   const { core, factors } = tucker;
   const ranks = floatShape('tuckerToTensor', 'core', core);
   if (!Array.isArray(factors) || factors.length !== ranks.length) {
