@@ -52,6 +52,14 @@ const calls: Readonly<Record<string, GoodCall>> = {
     of: ((core: tf.Tensor, u: tf.Tensor) => ops.tuckerToTensor({ core, factors: [u] } as never)) as Call,
     args: [shape(3), shape(2, 3)],
   },
+  globalNorm: { of: ((x: tf.Tensor) => ops.globalNorm([x])) as Call, args: [shape(2, 3)], anyRank: true },
+  adamWState: { of: ((x: tf.Tensor) => ops.adamWState([x])) as Call, args: [shape(2, 3)], anyRank: true },
+  adamWStep: {
+    of: ((x: tf.Tensor, gradient: tf.Tensor, options: object) =>
+      ops.adamWStep([x], [gradient], ops.adamWState([tf.ones([2, 3])]), options)) as Call,
+    args: [shape(2, 3), shape(2, 3), {}],
+    options: 2,
+  },
   leastSquares64: { of: ops.leastSquares64, args: [[[1]], [1], {}], options: 2 },
   cpDecompose64: { of: ops.cpDecompose64, args: [[[1]], 1, {}], options: 2 },
   tuckerDecompose64: { of: ops.tuckerDecompose64, args: [[[1]], [1, 1], {}], options: 2 },
@@ -136,13 +144,18 @@ describeBackends(
         'checkOptions',
         'checkTensor',
         'contractionPath',
+        'declareSums',
+        'declareTiles',
         'defineOperator',
         'defineWasmModule',
         'enableWasmKernels',
         'implementationOf',
         'initBackend',
         'logdet64',
+        'multiplyTiles',
+        'planGemm',
         'qr64',
+        'runGemm',
         'runProgram',
         'setWasmBuild',
         'svd64',
@@ -151,6 +164,7 @@ describeBackends(
         'webGpuBackend',
         'withImplementation',
         'withScratch',
+        'workgroupBytesOf',
       ]);
     });
 

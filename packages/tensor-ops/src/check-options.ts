@@ -12,6 +12,8 @@ export type OptionRule =
   | 'autoOrPositiveInteger'
   | 'string'
   | 'tensor'
+  /** Anything: the function checks it by itself. */
+  | 'unchecked'
   | readonly (string | number | boolean | null)[];
 
 const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
@@ -28,6 +30,7 @@ const kinds: Record<string, [rule: string, test: (value: unknown) => boolean]> =
     (value) => value === 'auto' || (Number.isSafeInteger(value) && (value as number) > 0),
   ],
   string: ['a string', (value) => typeof value === 'string'],
+  unchecked: ['anything', () => true],
   tensor: ['a Tensor', (value) => value instanceof Tensor],
 };
 

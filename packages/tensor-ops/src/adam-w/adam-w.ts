@@ -63,7 +63,7 @@ const optionRules = {
   beta2: attributeRules.beta2,
   epsilon: attributeRules.epsilon,
   weightDecay: attributeRules.weightDecay,
-  decays: 'boolean',
+  decays: 'unchecked',
   gradientScale: 'tensor',
 } as const;
 
@@ -168,7 +168,7 @@ function checkArguments(parameters: unknown, gradients: unknown, state: unknown,
   if (!Number.isSafeInteger((state as AdamWState | undefined)?.updates)) {
     throw new OptionError(`adamWStep: state must be what adamWState or the last step returned, got ${show(state)}`);
   }
-  checkOptions('adamWStep', options && { ...options, decays: undefined }, optionRules);
+  checkOptions('adamWStep', options, optionRules);
   const { decays } = options;
   const isFlags = Array.isArray(decays) && decays.length === count && decays.every((flag) => typeof flag === 'boolean');
   if (decays !== undefined && !isFlags) {

@@ -36,11 +36,7 @@ export async function chooseBackend(
 }
 
 function checkInitOptions(options: InitBackendOptions): { prefer: BackendName[]; allowSoftwareGpu: boolean } {
-  const isObject = typeof options === 'object' && options !== null && !Array.isArray(options);
-  checkOptions('initBackend', isObject ? { ...options, prefer: undefined } : options, {
-    prefer: 'string',
-    allowSoftwareGpu: 'boolean',
-  });
+  checkOptions('initBackend', options, { prefer: 'unchecked', allowSoftwareGpu: 'boolean' });
   const { prefer = [], allowSoftwareGpu = false } = options;
   if (!Array.isArray(prefer))
     throw new OptionError(`initBackend: option prefer must be an array of backend names, got ${show(prefer)}`);

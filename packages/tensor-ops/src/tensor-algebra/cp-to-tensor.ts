@@ -28,7 +28,7 @@ export interface CpTensor {
  */
 export function cpToTensor(cp: CpTensor): Tensor {
   if (typeof cp !== 'object' || cp === null) throw new OptionError(`cpToTensor: cp must be {weights?, factors}, got ${show(cp)}`);
-  checkOptions('cpToTensor', cp, { weights: 'tensor', factors: [cp.factors as never] });
+  checkOptions('cpToTensor', cp, { weights: 'tensor', factors: 'unchecked' });
   const { weights, factors } = cp;
   if (!Array.isArray(factors) || factors.length === 0) {
     throw new OptionError(`cpToTensor: factors must be an array of one matrix or more, got ${show(factors)}`);
