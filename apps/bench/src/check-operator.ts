@@ -1,6 +1,6 @@
-import { assertClose, rms } from '@mixfold/testing/assert-close';
 import { gradientFloor, type Tolerance } from '@mixfold/testing/tolerances';
 import * as tf from '@tensorflow/tfjs-core';
+import { assertNear, rms } from './assert-near';
 import type { Input } from './draw';
 import type { AnyTensor, OperatorCase, Sizes } from './operator-case';
 
@@ -19,17 +19,17 @@ export interface PreparedCase {
 export type Call = (inputs: Record<string, AnyTensor>, sizes: Sizes) => tf.Tensor;
 
 /** Fails unless every number is as near to the reference as the backend promises. */
-export async function checkNumbers(
+export function checkNumbers(
   prepared: PreparedCase,
   output: ArrayLike<number>,
   gradients: Readonly<Record<string, ArrayLike<number>>> | undefined,
   tolerance: Tolerance,
-): Promise<void> {
-  await assertClose('output', output, prepared.output, { relative: tolerance.forward });
+): void {
+  assertNear('the output', output, prepared.output, tolerance.forward);
   if (!gradients) return;
-  const rmsFloor = gradientFloor * Math.max(...Object.values(prepared.gradients).map(rms));
+  const floor = gradientFloor * Math.max(...Object.values(prepared.gradients).map(rms));
   for (const [name, expected] of Object.entries(prepared.gradients)) {
-    await assertClose(`gradient of ${name}`, gradients[name] ?? [], expected, { relative: tolerance.gradient, rmsFloor });
+    assertNear(`the gradient of ${name}`, gradients[name] ?? [], expected, { relative: tolerance.gradient, floor });
   }
 }
 
@@ -42,7 +42,7 @@ export async function checkCall(prepared: PreparedCase, call: Call, tolerance: T
     const read = Object.fromEntries(
       await Promise.all(Object.entries(gradients).map(async ([name, tensor]) => [name, await tensor.data()] as const)),
     );
-    await checkNumbers(prepared, await value.data(), read, tolerance);
+    checkNumbers(prepared, await value.data(), read, tolerance);
   } finally {
     tf.dispose([tensors, dOutput, value, gradients]);
   }

@@ -32,6 +32,8 @@ export interface OperatorCase<S extends Sizes = Sizes, Names extends string = st
     /** Timed on a GPU. */
     readonly gpu: S;
   };
+  /** The axis along which the work only repeats: the check at the sizes of a GPU takes an eighth of it. */
+  readonly repeats: keyof S & string;
   /** Every input by name; the trained ones have gradients. */
   inputs(sizes: S, draw: Draw): Record<Names, Input>;
   ours(inputs: Record<Names, AnyTensor>, sizes: S): tf.Tensor;
@@ -47,6 +49,11 @@ export interface OperatorCase<S extends Sizes = Sizes, Names extends string = st
     /** The body of a Python function of the inputs, which returns a tensor. It knows `torch`, `F` and every size by name. */
     readonly torch?: string;
   };
+}
+
+/** The sizes at which a case is checked before it is timed at `sizes`. */
+export function checkedSizes({ repeats }: OperatorCase, sizes: Sizes): Sizes {
+  return { ...sizes, [repeats]: Math.ceil(sizes[repeats]! / 8) };
 }
 
 /** Lets the compiler see which sizes and inputs a case has; from there on only the case itself knows. */

@@ -4,7 +4,7 @@ import { Torch } from '../peers/torch';
 import { drawInputs, prepareOperator } from '../prepare-operator';
 import { type GpuCaseResult, type GpuReport, percentOfLimit } from './gpu-result';
 import type { GpuEffort } from './gpu-time';
-import type { Pass, TimeAnswer } from './protocol';
+import { type Pass, sizesToCheck, type TimeAnswer } from './protocol';
 import type { WorkerProcess } from './worker-process';
 
 interface GpuRunOptions {
@@ -55,15 +55,17 @@ export class GpuRun {
   }
 
   /** At the small sizes, then at those to be timed. @returns the forms that are right at both. */
-  async #check({ name, sizes }: OperatorCase): Promise<readonly string[]> {
+  async #check(operatorCase: OperatorCase): Promise<readonly string[]> {
     const { worker, report, say, save, at } = this.#options;
+    const { name } = operatorCase;
     let forms: readonly string[] | undefined;
     for (const which of at === 'check' ? (['check'] as const) : (['check', 'gpu'] as const)) {
       const { right, wrong } = await worker
         .ask({ ask: 'check', name, at: which }, requestMs)
         .catch((error: Error) => ({ right: [], wrong: { every: error.message } as Record<string, string> }));
-      report.checks.push({ name, sizes: sizes[which], right, wrong });
-      say(`check ${name} ${sizeText(sizes[which])}: ${right.length > 0 ? `right: ${right.join(', ')}` : 'nothing is right'}`);
+      const sizes = sizesToCheck(operatorCase, which);
+      report.checks.push({ name, sizes, right, wrong });
+      say(`check ${name} ${sizeText(sizes)}: ${right.length > 0 ? `right: ${right.join(', ')}` : 'nothing is right'}`);
       for (const [form, why] of Object.entries(wrong)) say(`  WRONG ${form}: ${why}`);
       // What tfjs's own ops compute is told, and no failure of ours.
       if (Object.keys(wrong).some((form) => form !== 'tfjs')) report.failed = true;
@@ -108,7 +110,7 @@ export class GpuRun {
       try {
         const small = prepareOperator(operatorCase, sizes.check);
         const { output, gradients } = await this.#torch.check(operatorCase, small.inputs, sizes.check, small.dOutput);
-        await checkNumbers(small, output, gradients, { forward: 1e-3, gradient: 1e-3 });
+        checkNumbers(small, output, gradients, { forward: 1e-3, gradient: 1e-3 });
         const made = await this.#torch.prepare(operatorCase, drawInputs(operatorCase, sizes[at]), sizes[at], !isLate);
         if (made.failure) missing['torch compiled'] = made.failure;
         this.#torchForms.set(name, { forms: made.forms, missing });

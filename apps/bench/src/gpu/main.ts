@@ -131,8 +131,10 @@ async function findDevice(
 
 if (process.env[workerMark]) serve();
 else {
-  process.exitCode = await main().catch((error: Error) => {
+  const code = await main().catch((error: Error) => {
     console.error(`error: ${error.message}`);
     return 2;
   });
+  // What still hangs on a driver or on Python holds nobody up.
+  process.exit(code);
 }

@@ -1,6 +1,12 @@
+import { checkedSizes, type OperatorCase, type Sizes } from '../operator-case';
 import type { GpuEffort, GpuTiming } from './gpu-time';
 import type { GpuLimits } from './probes';
 import type { DeviceReport } from './start-device';
+
+/** Where a case is checked before it is timed at `at`. */
+export function sizesToCheck(operatorCase: OperatorCase, at: 'check' | 'gpu'): Sizes {
+  return at === 'check' ? operatorCase.sizes.check : checkedSizes(operatorCase, operatorCase.sizes.gpu);
+}
 
 export type Pass = 'forward' | 'both';
 

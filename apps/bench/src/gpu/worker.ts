@@ -10,7 +10,14 @@ import { operatorCases } from '../operators/index';
 import { drawInputs, prepareOperator } from '../prepare-operator';
 import { interleaveOnGpu } from './gpu-time';
 import { measureLimits } from './probes';
-import type { CheckAnswer, TimeAnswer, WorkerAnswers, WorkerReply, WorkerRequest } from './protocol';
+import {
+  type CheckAnswer,
+  sizesToCheck,
+  type TimeAnswer,
+  type WorkerAnswers,
+  type WorkerReply,
+  type WorkerRequest,
+} from './protocol';
 import { describeDevice, startDevice } from './start-device';
 
 /** Bytes of traffic in one command buffer: what a run makes is freed only when its commands are submitted. */
@@ -67,7 +74,7 @@ function formsOf({ operators, ours, peers }: OperatorCase): { form: string; call
 }
 
 async function check(backend: WebGpuBackend, operatorCase: OperatorCase, at: 'check' | 'gpu'): Promise<CheckAnswer> {
-  const prepared = prepareOperator(operatorCase, operatorCase.sizes[at]);
+  const prepared = prepareOperator(operatorCase, sizesToCheck(operatorCase, at));
   const right: string[] = [];
   const wrong: Record<string, string> = {};
   for (const { form, call, isOurs } of formsOf(operatorCase)) {

@@ -13,6 +13,7 @@ export const aftSimpleCases = [false, true].map((causal) =>
       cpu: { batch: 1, time: 1024, dim: 256 },
       gpu: { batch: 8, time: 2048, dim: 512 },
     },
+    repeats: 'batch',
     inputs({ batch, time, dim }, draw) {
       const shape = [batch, time, dim];
       return { query: draw.normals(shape), key: draw.normals(shape), value: draw.normals(shape) };

@@ -16,6 +16,7 @@ export const crossEntropyCase = operatorCase({
     cpu: { rows: 512, classes: 512 },
     gpu: { rows: 4096, classes: 4096 },
   },
+  repeats: 'rows',
   inputs: ({ rows, classes }, draw) => ({ logits: draw.normals([rows, classes]), labels: draw.ids([rows], classes) }),
   ours: ({ logits, labels }) => softmaxCrossEntropy(logits, labels),
   reference: ({ logits, labels }, { classes }) =>

@@ -12,6 +12,7 @@ export const cumulativeSumCase = operatorCase({
     cpu: { batch: 1, time: 1024, dim: 256 },
     gpu: { batch: 8, time: 2048, dim: 1024 },
   },
+  repeats: 'batch',
   inputs: ({ batch, time, dim }, draw) => ({ x: draw.normals([batch, time, dim]) }),
   ours: ({ x }) => cumulativeSum(x, 1),
   reference: ({ x }, { batch, time, dim }) => cumulativeSumReference({ outer: batch, time, inner: dim }, x.data),

@@ -13,6 +13,7 @@ export const depthwiseConv1dCase = operatorCase({
     cpu: { batch: 1, time: 1024, dim: 256, window: 4 },
     gpu: { batch: 8, time: 2048, dim: 1024, window: 4 },
   },
+  repeats: 'batch',
   inputs: ({ batch, time, dim, window }, draw) => ({
     x: draw.normals([batch, time, dim]),
     kernel: draw.normals([window, dim]),
@@ -51,6 +52,7 @@ export const depthwiseConv2dCase = operatorCase({
     cpu: { batch: 1, height: 32, width: 32, dim: 256, windowHeight: 3, windowWidth: 3 },
     gpu: { batch: 16, height: 64, width: 64, dim: 256, windowHeight: 7, windowWidth: 7 },
   },
+  repeats: 'batch',
   inputs: ({ batch, height, width, dim, windowHeight, windowWidth }, draw) => ({
     x: draw.normals([batch, height, width, dim]),
     kernel: draw.normals([windowHeight, windowWidth, dim]),

@@ -8,6 +8,7 @@ export const dropoutCase = operatorCase({
   about: 'dropout at rate 0.1',
   operators: [dropoutOperator],
   sizes: { check: { size: 1031 }, cpu: { size: 262_144 }, gpu: { size: 1_048_576 } },
+  repeats: 'size',
   inputs: ({ size }, draw) => ({ x: draw.normals([size]) }),
   ours: ({ x }) => dropout(x, { rate: 0.1, seed: 7 }),
   reference: ({ x }) => dropoutReference(x.data, 0.1, 7),

@@ -12,6 +12,7 @@ export const embeddingCase = operatorCase({
     cpu: { classes: 1024, tokens: 1024, dim: 256 },
     gpu: { classes: 32_768, tokens: 16_384, dim: 512 },
   },
+  repeats: 'tokens',
   inputs: ({ classes, tokens, dim }, draw) => ({
     table: draw.normals([classes, dim]),
     ids: draw.ids([tokens], classes),

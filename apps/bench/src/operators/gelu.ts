@@ -8,6 +8,7 @@ export const geluCase = operatorCase({
   about: 'GELU, exact',
   operators: [geluOperator],
   sizes: { check: { size: 1031 }, cpu: { size: 262_144 }, gpu: { size: 16_777_216 } },
+  repeats: 'size',
   inputs: ({ size }, draw) => ({ x: draw.normals([size], { deviation: 2 }) }),
   ours: ({ x }) => gelu(x),
   reference: ({ x }) => Float64Array.from(x.data, (value) => geluReference(value, 'none')),

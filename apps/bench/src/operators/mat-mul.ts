@@ -11,6 +11,7 @@ export const matMulCase = operatorCase({
     cpu: { rows: 512, depth: 512, columns: 512 },
     gpu: { rows: 1024, depth: 1024, columns: 1024 },
   },
+  repeats: 'rows',
   inputs: ({ rows, depth, columns }, draw) => ({ a: draw.normals([rows, depth]), b: draw.normals([depth, columns]) }),
   ours: ({ a, b }) => matMul(a, b),
   reference: ({ a, b }, { rows, depth, columns }) => multiply(a.data, b.data, [rows, depth, columns]),

@@ -14,6 +14,7 @@ export const layerNormCase = operatorCase({
   about: 'layer normalisation of rows, with gain and bias',
   operators: [layerNormOperator],
   sizes,
+  repeats: 'rows',
   inputs: ({ rows, dim }, draw) => ({
     x: draw.normals([rows, dim], { mean: 0.5 }),
     gain: draw.normals([dim]),
@@ -40,6 +41,7 @@ export const rmsNormCase = operatorCase({
   about: 'RMS normalisation of rows, with gain',
   operators: [rmsNormOperator],
   sizes,
+  repeats: 'rows',
   inputs: ({ rows, dim }, draw) => ({ x: draw.normals([rows, dim], { mean: 0.5 }), gain: draw.normals([dim]) }),
   ours: ({ x, gain }) => rmsNorm(x, gain),
   reference: ({ x, gain }) => normReference({ x: x.data, gain: gain.data, epsilon: 1e-6, centred: false }),

@@ -18,6 +18,7 @@ export const rotaryEmbeddingCase = operatorCase({
     cpu: { batch: 1, heads: 4, time: 1024, headDim: 64 },
     gpu: { batch: 8, heads: 16, time: 2048, headDim: 64 },
   },
+  repeats: 'batch',
   inputs: ({ batch, heads, time, headDim }, draw) => ({ x: draw.normals([batch, heads, time, headDim]) }),
   ours: ({ x }) => rotaryEmbedding(x, { pairing: 'halves' }),
   reference: ({ x }) => rotaryReference({ shape: x.shape, pairing: 'halves' }, x.data),

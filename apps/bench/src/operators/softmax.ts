@@ -18,6 +18,7 @@ export const softmaxCase = operatorCase({
   about: 'softmax of rows',
   operators: [softmaxOperator],
   sizes,
+  repeats: 'rows',
   inputs: ({ rows, classes }, draw) => ({ x: draw.normals([rows, classes], { deviation: 3 }) }),
   ours: ({ x }) => softmax(x),
   reference: ({ x }) => softmaxReference(x.data, x.shape, -1),
@@ -32,6 +33,7 @@ export const maskedSoftmaxCase = operatorCase({
   about: 'softmax of rows under a mask of their shape',
   operators: [softmaxOperator],
   sizes,
+  repeats: 'rows',
   inputs: ({ rows, classes }, draw) => ({
     x: draw.normals([rows, classes], { deviation: 3 }),
     mask: draw.mask([rows, classes]),
@@ -52,6 +54,7 @@ export const logSumExpCase = operatorCase({
   about: 'ln of the sum of exponentials of rows',
   operators: [logSumExpOperator],
   sizes,
+  repeats: 'rows',
   inputs: ({ rows, classes }, draw) => ({ x: draw.normals([rows, classes], { deviation: 3 }) }),
   ours: ({ x }) => logSumExp(x),
   reference: ({ x }) => logSumExpReference(x.data, x.shape, -1),

@@ -12,6 +12,9 @@ os.dup2(2, 1)
 import torch
 import torch.nn.functional as F
 
+if not hasattr(F, "rms_norm"):  # before PyTorch 2.4
+    F.rms_norm = lambda x, shape, weight, eps: x * torch.rsqrt(x.square().mean(-1, keepdim=True) + eps) * weight
+
 device = torch.device(sys.argv[1])
 threads = int(sys.argv[2])
 if threads > 0:

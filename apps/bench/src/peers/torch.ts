@@ -1,4 +1,6 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import type { Input } from '../draw';
@@ -32,13 +34,18 @@ export class Torch {
    */
   static async start(script: string, device: 'cuda' | 'cpu', threads = 0): Promise<Torch> {
     const limit = threads > 0 ? { OMP_NUM_THREADS: String(threads), MKL_NUM_THREADS: String(threads) } : {};
-    const python = spawn('python3', [script, device, String(threads)], {
+    const python = spawn(await pythonWithTorch(), [script, device, String(threads)], {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...limit, PYTHONUNBUFFERED: '1' },
     });
     const torch = new Torch(python, { version: '', device: '' });
     torch.#listen();
-    return Object.assign(torch, { about: await torch.#ask<TorchAbout>({ do: 'about' }) });
+    try {
+      return Object.assign(torch, { about: await torch.#ask<TorchAbout>({ do: 'about' }) });
+    } catch (error) {
+      torch.close();
+      throw error;
+    }
   }
 
   /** Output and gradients of a case at small sizes. */
@@ -111,6 +118,23 @@ export class Torch {
     if ('error' in answer) throw new Error(answer.error);
     return answer.answer as Result;
   }
+}
+
+/** The first python3 of PATH that has PyTorch: a system's own may stand behind another. */
+async function pythonWithTorch(): Promise<string> {
+  const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => existsSync(join(folder, 'python3')));
+  for (const folder of folders) {
+    const python = join(folder, 'python3');
+    const hasTorch = await new Promise<boolean>((resolve) => {
+      const child = spawn(python, ['-c', 'import importlib.util, sys; sys.exit(importlib.util.find_spec("torch") is None)'], {
+        stdio: 'ignore',
+      });
+      child.on('error', () => resolve(false));
+      child.on('close', (code) => resolve(code === 0));
+    });
+    if (hasTorch) return python;
+  }
+  throw new Error(folders.length === 0 ? 'there is no python3' : `no python3 of PATH imports torch (${folders.join(', ')})`);
 }
 
 function described(name: string, { shape, trained, below, data }: Input) {
