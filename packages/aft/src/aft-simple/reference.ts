@@ -14,7 +14,7 @@ export interface AftSimpleReferenceCall {
   readonly queryActivation: QueryActivation;
 }
 
-function gate(query: number, activation: QueryActivation): number {
+export function gate(query: number, activation: QueryActivation): number {
   switch (activation) {
     case null:
       return 1;
@@ -29,7 +29,7 @@ function gate(query: number, activation: QueryActivation): number {
   }
 }
 
-function gateSlope(query: number, activation: QueryActivation): number {
+export function gateSlope(query: number, activation: QueryActivation): number {
   switch (activation) {
     case null:
       return 0;
