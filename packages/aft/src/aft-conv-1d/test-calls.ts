@@ -5,7 +5,7 @@ import { aftConvReference } from '../conv-grid/reference';
 import { aftConv1d } from './aft-conv-1d';
 
 /** The backends whose fused kernels the tests force. */
-export const fusedBackends = [] as const;
+export const fusedBackends = ['wasm'] as const;
 
 /** Arguments of a call on plain arrays. */
 export interface Conv1dArguments {

@@ -1,2 +1,1 @@
-export const wasmAftConv1d = undefined as never;
-export const wasmAftConv1dBackward = undefined as never;
+export { wasmConv as wasmAftConv1d, wasmConvBackward as wasmAftConv1dBackward } from '../conv-grid/wasm';

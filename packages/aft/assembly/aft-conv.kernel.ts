@@ -1,0 +1,340 @@
+// AFT-conv over time and over grids, and its gradients. Denominators are sums per head, so a source is a row of a scalar and channels per head, and
+// both directions are one kind of sum: of sources for a target, and of targets for a source with the grid read from its end.
+import { exp, expNegative, splat } from '../../tensor-ops/assembly/math';
+import { addTapGradients } from '../../tensor-ops/assembly/taps';
+import {
+  batch,
+  beginTiles,
+  causal,
+  centerX,
+  centerY,
+  dTaps,
+  first,
+  firstChannel,
+  firstHead,
+  headChannels,
+  headDim,
+  heads,
+  height,
+  isDirect,
+  isFurtherPart,
+  lostTaps,
+  nextTile,
+  placeScratch,
+  positions,
+  row,
+  scalarBytes,
+  second,
+  slot,
+  tail,
+  taps,
+  tileHeads,
+  width,
+  windowHeight,
+  windowWidth,
+} from './conv-call';
+import { directSums, directTapGradients } from './conv-direct';
+import {
+  existsAt,
+  keyAt,
+  packElement,
+  packReceived,
+  placeBackward,
+  placeForward,
+  placeSources,
+  scaleHeads,
+  setDirection,
+  valueAt,
+} from './conv-rows';
+import { beginLine, beginSegment, fillRow, gridReferences, gridSums, LARGEST, lineSums, REFERENCES } from './conv-sums';
+import { NONE } from './sources';
+
+export { configure } from './conv-call';
+
+// Slots of what precedes a line.
+const CARRIED_LOGS: usize = 9;
+const CARRIED_ROWS: usize = 10;
+const NEGATIVE: usize = 11;
+
+/** e^bias for every lane of the tile, tap by tap. */
+function prepareTaps(kernel: usize): void {
+  const size = windowHeight * windowWidth;
+  const channels = <usize>headChannels << 2;
+  for (let r: i32 = 0; r < size; r++) {
+    const lanes = taps + row * r;
+    v128.store(lanes + row - 16, splat(0.0));
+    v128.store(lanes + row - 32, splat(0.0));
+    let target = lanes + scalarBytes();
+    for (let h: i32 = 0; h < tileHeads; h++) {
+      const weight = exp(v128.load32_splat(kernel + (<usize>((firstHead + h) * size + r) << 2)));
+      v128.store_lane<f32>(lanes + (<usize>h << 2), weight, 0);
+      for (let c: usize = 0; c < channels; c += 4) v128.store_lane<f32>(target + c, weight, 0);
+      target += channels;
+    }
+  }
+}
+
+/** The place of a batch entry's state: per head the largest log, per head the denominator, then the numerators. */
+function stateOf(states: usize, b: i32): usize {
+  return states + (<usize>(b * heads * (2 + headDim)) << 2);
+}
+
+// @ts-ignore: decorator
+@inline
+function denominators(): usize {
+  return <usize>heads << 2;
+}
+
+// @ts-ignore: decorator
+@inline
+function numerators(): usize {
+  return <usize>heads << 3;
+}
+
+/** The tile of a state as a row, with its logs times `sign`; 0 if there is no state. */
+function carry(logs: usize, rows: usize, sign: f32): void {
+  const offset = <usize>firstHead << 2;
+  fillRow(slot(CARRIED_ROWS), 0.0);
+  fillRow(slot(CARRIED_LOGS), 0.0);
+  for (let h: i32 = 0; h < tileHeads; h++) {
+    const log = load<f32>(logs + offset + (<usize>h << 2));
+    // What holds nothing weighs nothing, whatever the sign.
+    store<f32>(slot(CARRIED_LOGS) + (<usize>h << 2), log <= NONE / 2 ? NONE : sign * log);
+  }
+  memory.copy(slot(CARRIED_ROWS), rows + denominators() + offset, scalarBytes());
+  memory.copy(
+    slot(CARRIED_ROWS) + scalarBytes(),
+    rows + numerators() + (<usize>firstChannel << 2),
+    <usize>(tileHeads * headChannels) << 2,
+  );
+}
+
+/** The sums of the tile, in the direction set. `states` is 0 for none. */
+function sums(kernel: usize, carried: bool): void {
+  const logs = carried ? slot(CARRIED_LOGS) : 0;
+  const rows = carried ? slot(CARRIED_ROWS) : 0;
+  if (isDirect) directSums(kernel + (<usize>(firstHead * windowHeight * windowWidth) << 2), logs, rows);
+  else if (causal) lineSums(logs, rows);
+  else gridSums();
+}
+
+/** What the window has left behind, as `lineSums` and `directSums` leave it: rows relative to REFERENCES. */
+// @ts-ignore: decorator
+@inline
+function leftBehind(): usize {
+  return isDirect ? slot(LARGEST) : slot(5);
+}
+
+/** Pointers may be 0 for what a call has not; `context` and `logNormalizer` are both 0 when they are not wanted. */
+export function forward(
+  scratch: usize,
+  query: usize,
+  key: usize,
+  value: usize,
+  kernel: usize,
+  mask: usize,
+  windowKey: usize,
+  windowValue: usize,
+  windowMask: usize,
+  state: usize,
+  output: usize,
+  context: usize,
+  logNormalizer: usize,
+  finalState: usize,
+): void {
+  placeScratch(scratch, false);
+  setDirection(false);
+  beginTiles();
+  while (nextTile(kernel)) {
+    prepareTaps(kernel);
+    for (let b: i32 = 0; b < batch; b++) {
+      placeSources(b, key, value, mask, windowKey, windowValue, windowMask);
+      placeForward(b, query, output, context, logNormalizer);
+      if (state != 0) carry(stateOf(state, b), stateOf(state, b), 1.0);
+      sums(kernel, state != 0);
+      if (finalState == 0) continue;
+      const target = stateOf(finalState, b);
+      const offset = <usize>firstHead << 2;
+      memory.copy(target + offset, slot(REFERENCES), scalarBytes());
+      memory.copy(target + denominators() + offset, leftBehind(), scalarBytes());
+      memory.copy(
+        target + numerators() + (<usize>firstChannel << 2),
+        leftBehind() + scalarBytes(),
+        <usize>(tileHeads * headChannels) << 2,
+      );
+    }
+  }
+}
+
+/** Adds what each pair of target and source gives to the gradient of its tap. Sources are in `first`, targets in `second`. */
+function addGradients(y: i32, sources: usize, targets: usize, begin: i32, end: i32): void {
+  const lanes = <i32>(row >> 2);
+  addTapGradients(
+    sources,
+    targets,
+    dTaps,
+    lostTaps,
+    y,
+    begin,
+    end,
+    height,
+    width,
+    lanes,
+    windowHeight,
+    windowWidth,
+    centerY,
+    centerX,
+    1,
+  );
+}
+
+/** Rows of targets relative to the references of sources, in ascending order of their places. */
+function packTargets(begin: i32, end: i32, to: usize): void {
+  const negative = slot(NEGATIVE);
+  for (let i: usize = 0; i < row; i += 16) v128.store(negative + i, f32x4.neg(v128.load(slot(REFERENCES) + i)));
+  setDirection(true);
+  for (let place = begin; place < end; place++) packElement(positions - 1 - place, to + row * (place - begin), negative);
+  setDirection(false);
+}
+
+function tapGradients(): void {
+  setDirection(false);
+  if (!causal) {
+    gridReferences();
+    for (let i: i32 = 0; i < positions; i++) packElement(i, first + row * i, slot(REFERENCES));
+    packTargets(0, positions, second);
+    for (let y: i32 = 0; y < height; y++) {
+      const line = row * (y * width);
+      addGradients(y, first + line, second + line, 0, width);
+    }
+    return;
+  }
+  beginLine(0, 0);
+  for (let begin: i32 = 0; begin < positions; ) {
+    const end = beginSegment(begin);
+    const origin = max(0, begin - windowWidth);
+    for (let i = origin; i < end; i++) packElement(i, first + row * (i - origin), slot(REFERENCES));
+    packTargets(begin, end, second);
+    addGradients(0, first - row * origin, second - row * begin, begin, end);
+    begin = end;
+  }
+}
+
+/** The gradient of the tile's biases from the sums over lanes. */
+function finishTaps(kernel: usize, dKernel: usize): void {
+  const size = windowHeight * windowWidth;
+  for (let h: i32 = 0; h < tileHeads; h++) {
+    for (let r: i32 = 0; r < size; r++) {
+      const lanes = dTaps + row * r;
+      let sum = load<f32>(lanes + (<usize>h << 2));
+      if (!isDirect) {
+        const channels = lanes + scalarBytes() + (<usize>(h * headChannels) << 2);
+        for (let c: i32 = 0; c < headChannels; c++) sum += load<f32>(channels + (<usize>c << 2));
+        sum *= load<f32>(taps + row * r + (<usize>h << 2));
+      }
+      const gradient = dKernel + (<usize>((firstHead + h) * size + r) << 2);
+      store<f32>(gradient, isFurtherPart ? load<f32>(gradient) + sum : sum);
+    }
+  }
+}
+
+/** The gradient of a state from what the sums of targets leave behind. The largest log is held constant, for it cancels in every use of a state. */
+function finishState(state: usize, dState: usize): void {
+  const offset = <usize>firstHead << 2;
+  const factors = slot(0);
+  for (let h: i32 = 0; h < tileHeads; h++) {
+    const lane = <usize>h << 2;
+    const log = load<f32>(state + offset + lane);
+    const weight = exp(splat(log + load<f32>(slot(REFERENCES) + lane)));
+    v128.store_lane<f32>(factors + lane, log > NONE / 2 ? weight : splat(0.0), 0);
+    const scalar = dState + denominators() + offset + lane;
+    const sum = load<f32>(factors + lane) * load<f32>(leftBehind() + lane);
+    store<f32>(scalar, isFurtherPart ? load<f32>(scalar) + sum : sum);
+    store<f32>(dState + offset + lane, 0.0);
+  }
+  scaleHeads(factors, leftBehind() + scalarBytes(), slot(1));
+  memory.copy(dState + numerators() + (<usize>firstChannel << 2), slot(1), <usize>(tileHeads * headChannels) << 2);
+}
+
+export function backward(
+  scratch: usize,
+  query: usize,
+  key: usize,
+  value: usize,
+  kernel: usize,
+  mask: usize,
+  windowKey: usize,
+  windowValue: usize,
+  windowMask: usize,
+  state: usize,
+  context: usize,
+  logNormalizer: usize,
+  finalState: usize,
+  dOutput: usize,
+  dFinalState: usize,
+  dFinalKey: usize,
+  dFinalValue: usize,
+  dQuery: usize,
+  dKey: usize,
+  dValue: usize,
+  dKernel: usize,
+  dWindowKey: usize,
+  dWindowValue: usize,
+  dState: usize,
+): void {
+  placeScratch(scratch, true);
+  beginTiles();
+  while (nextTile(kernel)) {
+    prepareTaps(kernel);
+    memory.fill(dTaps, 0, row * (windowHeight * windowWidth));
+    memory.fill(lostTaps, 0, row * (windowHeight * windowWidth));
+    for (let b: i32 = 0; b < batch; b++) {
+      placeSources(b, key, value, mask, windowKey, windowValue, windowMask);
+      placeForward(b, query, 0, context, logNormalizer);
+      placeBackward(b, dOutput, dQuery, dKey, dValue, dWindowKey, dWindowValue, dFinalKey, dFinalValue);
+      packReceived();
+      if (isDirect) directTapGradients(kernel + (<usize>(firstHead * windowHeight * windowWidth) << 2));
+      else tapGradients();
+      setDirection(true);
+      if (state != 0) carry(stateOf(finalState, b), stateOf(dFinalState, b), -1.0);
+      sums(kernel, state != 0);
+      if (state != 0) finishState(stateOf(state, b), stateOf(dState, b));
+    }
+    finishTaps(kernel, dKernel);
+  }
+}
+
+/** Copies the last `tail` sources of each batch entry, for the next call to begin with; of one that does not exist, nothing but that. */
+export function keepWindow(
+  key: usize,
+  value: usize,
+  mask: usize,
+  windowKey: usize,
+  windowValue: usize,
+  windowMask: usize,
+  finalKey: usize,
+  finalValue: usize,
+  finalMask: usize,
+): void {
+  setDirection(false);
+  const dim = heads * headDim;
+  const wholeKey = <usize>heads << 2;
+  const wholeValue = <usize>dim << 2;
+  for (let b: i32 = 0; b < batch; b++) {
+    placeSources(b, key, value, mask, windowKey, windowValue, windowMask);
+    beginTiles();
+    for (let i: i32 = 0; i < tail; i++) {
+      const place = positions - tail + i;
+      const kept = <usize>(b * tail + i);
+      const has = existsAt(place);
+      store<f32>(finalMask + (kept << 2), has ? 1.0 : 0.0);
+      if (has) {
+        memory.copy(finalKey + kept * wholeKey, keyAt(place), wholeKey);
+        memory.copy(finalValue + kept * wholeValue, valueAt(place), wholeValue);
+      } else {
+        memory.fill(finalKey + kept * wholeKey, 0, wholeKey);
+        memory.fill(finalValue + kept * wholeValue, 0, wholeValue);
+      }
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import {
+  defineWasmModule,
+  type FusedKernel,
+  type KernelCall,
+  tensorPointer,
+  type WasmBackend,
+  withScratch,
+} from '@mixfold/tensor-ops';
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { aftConvBinaries } from '../generated/aft-conv';
+import { type QueryActivation, queryActivations } from '../query-activation';
+import { geometryOf } from './geometry';
+
+const module = /* @__PURE__ */ defineWasmModule<'configure' | 'forward' | 'backward'>(aftConvBinaries);
+
+/**
+ * A kernel of AFT-conv whose arguments are the addresses of `tensors` in order, 0 for an absent one. The entries of assembly/aft-conv.kernel.ts have
+ * that form.
+ */
+export function convKernel(entry: 'forward' | 'backward', tensors: readonly string[]): FusedKernel {
+  return {
+    run({ inputs, attributes, sizes, outputShapes, backend }: KernelCall) {
+      const wasm = backend as WasmBackend;
+      const { configure, [entry]: kernel } = module.exports(wasm);
+      const { batch, height, width, heads, headDim, windowHeight, windowWidth, causal } = geometryOf(
+        sizes,
+        attributes.causal === true,
+      );
+      const activation = queryActivations.indexOf(attributes.queryActivation as QueryActivation);
+      const tail = inputs.windowKey === undefined ? 0 : windowWidth - 1;
+      const shape = [batch, height, width, heads * headDim, heads, windowHeight, windowWidth, causal ? 1 : 0, tail];
+      const bytes = configure(...shape, activation, entry === 'backward' ? 1 : 0);
+      return withScratch(wasm, bytes, (scratch) => {
+        const outputs: Record<string, TensorInfo> = {};
+        for (const [name, outputShape] of Object.entries(outputShapes)) outputs[name] = wasm.makeOutput(outputShape, 'float32');
+        const pointerOf = (name: string) => {
+          const tensor = inputs[name] ?? outputs[name];
+          return tensor ? tensorPointer(wasm, tensor) : 0;
+        };
+        kernel(scratch, ...tensors.map(pointerOf));
+        return outputs;
+      });
+    },
+  };
+}
+
+const sources = ['query', 'key', 'value', 'kernel', 'keyMask', 'windowKey', 'windowValue', 'windowMask', 'state'];
+
+export const wasmConv = /* @__PURE__ */ convKernel('forward', [...sources, 'output', 'context', 'logNormalizer', 'finalState']);
+
+export const wasmConvBackward = /* @__PURE__ */ convKernel('backward', [
+  ...sources,
+  ...['context', 'logNormalizer', 'finalState', 'dOutput', 'dFinalState', 'dFinalKey', 'dFinalValue'],
+  ...['dQuery', 'dKey', 'dValue', 'dKernel', 'dWindowKey', 'dWindowValue', 'dState'],
+]);
