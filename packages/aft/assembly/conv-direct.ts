@@ -6,7 +6,6 @@ import {
   centerX,
   centerY,
   dTaps,
-  firstHead,
   height,
   largests,
   positions,
@@ -40,22 +39,25 @@ function clearSum(sum: usize): void {
   store<f32>(sum + row, NONE);
 }
 
-/** Adds e^log times a row to a sum. */
-function include(sum: usize, log: f32, source: usize): void {
+/** Adds e^(log + rest) times a row to a sum. `rest` is small. */
+function include(sum: usize, log: f32, rest: f32, source: usize): void {
   if (log <= NONE / 2) return;
   const largest = largestOf(sum);
-  if (log > largest) {
-    const factor = splat(scalarExp(largest - log));
-    store<f32>(sum + row, log);
-    for (let i: usize = 0; i < row; i += 16) {
-      v128.store(sum + i, f32x4.add(f32x4.mul(v128.load(sum + i), factor), v128.load(source + i)));
-    }
-  } else {
-    const factor = splat(scalarExp(log - largest));
-    for (let i: usize = 0; i < row; i += 16) {
-      v128.store(sum + i, f32x4.add(v128.load(sum + i), f32x4.mul(v128.load(source + i), factor)));
-    }
+  const rises = log > largest;
+  const keep = splat(rises ? scalarExp(largest - log) : 1.0);
+  const weight = splat(scalarExp(rises ? rest : log - largest + rest));
+  if (rises) store<f32>(sum + row, log);
+  for (let i: usize = 0; i < row; i += 16) {
+    v128.store(sum + i, f32x4.add(f32x4.mul(v128.load(sum + i), keep), f32x4.mul(v128.load(source + i), weight)));
   }
+}
+
+/** What rounding takes from the sum of two logs: at 1e4 it is as much as moves a weight. */
+// @ts-ignore: decorator
+@inline
+function lostBy(a: f32, b: f32, sum: f32): f32 {
+  const taken = sum - a;
+  return a - (sum - taken) + (b - taken);
 }
 
 /** Takes in the elements of one column, within the window of line `y`. */
@@ -63,7 +65,7 @@ function includeColumn(sum: usize, y: i32, x: i32): void {
   const end = min(height, y - centerY + windowHeight);
   for (let other = max(0, y - centerY); other < end; other++) {
     const log = plainElement(other * width + x, slot(ELEMENT));
-    include(sum, log, slot(ELEMENT));
+    include(sum, log, 0.0, slot(ELEMENT));
   }
 }
 
@@ -77,7 +79,7 @@ export function directSums(kernel: usize, carriedLogs: usize, carriedRows: usize
     clearSum(base);
     for (let other: i32 = 0; other < height; other++) {
       if (other >= y - centerY && other < y - centerY + windowHeight) continue;
-      for (let x: i32 = 0; x < width; x++) include(base, plainElement(other * width + x, element), element);
+      for (let x: i32 = 0; x < width; x++) include(base, plainElement(other * width + x, element), 0.0, element);
     }
     if (!causal) {
       clearSum(running);
@@ -91,17 +93,18 @@ export function directSums(kernel: usize, carriedLogs: usize, carriedRows: usize
     }
     clearSum(running);
     for (let x: i32 = 0; x < width; x++) {
-      if (x == windowWidth - 1 && carriedLogs != 0) include(running, load<f32>(carriedLogs), carriedRows);
+      if (x == windowWidth - 1 && carriedLogs != 0) include(running, load<f32>(carriedLogs), 0.0, carriedRows);
       if (x > centerX) includeColumn(running, y, x - centerX - 1);
       memory.copy(result, running, row + 4);
-      include(result, largestOf(base), base);
+      include(result, largestOf(base), 0.0, base);
       const place = y * width + x;
-      if (!causal) include(result, load<f32>(largests + (<usize>place << 2)), second + row * place);
+      if (!causal) include(result, load<f32>(largests + (<usize>place << 2)), 0.0, second + row * place);
       for (let ky = max(0, centerY - y); ky < min(windowHeight, height - y + centerY); ky++) {
         for (let kx = max(0, centerX - x); kx < min(windowWidth, width - x + centerX); kx++) {
           const log = plainElement((y + ky - centerY) * width + x + kx - centerX, element);
           if (log <= NONE / 2) continue;
-          include(result, log + load<f32>(kernel + (<usize>(ky * windowWidth + kx) << 2)), element);
+          const bias = load<f32>(kernel + (<usize>(ky * windowWidth + kx) << 2));
+          include(result, log + bias, lostBy(log, bias, log + bias), element);
         }
       }
       fillRow(slot(REFERENCES), largestOf(result));
@@ -132,7 +135,9 @@ export function directTapGradients(kernel: usize): void {
         const source = (y + ky - centerY) * width + x + kx - centerX;
         if (!existsAt(source)) continue;
         const tap = ky * windowWidth + kx;
-        const weight = scalarExp(load<f32>(keyAt(source)) + load<f32>(kernel + (<usize>tap << 2)) + load<f32>(logs));
+        const log = load<f32>(keyAt(source));
+        const bias = load<f32>(kernel + (<usize>tap << 2));
+        const weight = scalarExp(log + bias + load<f32>(logs) + lostBy(log, bias, log + bias));
         v128.store(dot, v128.load(gradients));
         dotHeads(valueAt(source), gradients + 4, dot, true);
         const sum = dTaps + row * tap;

@@ -6,6 +6,7 @@ import {
   max,
   maximum,
   mul,
+  neg,
   pad,
   reshape,
   slice,
@@ -34,6 +35,13 @@ function scaled(rows: Tensor, factor: Tensor): Tensor {
   const lanes = rows.shape.at(-1)! / heads;
   const positions = factor.size / heads;
   return reshape(mul(reshape(rows, [positions, heads, lanes]), reshape(factor, [positions, heads, 1])), rows.shape);
+}
+
+/** The sum of three logs. What the first addition loses is added last, for at 1e4 a float32 rounds by as much as moves a weight. */
+function sumOfLogs(a: Tensor, b: Tensor, c: Tensor): Tensor {
+  const both = add(a, b);
+  const taken = sub(both, a);
+  return add(add(both, c), add(sub(a, sub(both, taken)), sub(b, taken)));
 }
 
 /** Sums of parts of one shape, relative to the largest log of each place, so that no exponent is positive. */
@@ -151,22 +159,22 @@ export function biasOf(kernel: Tensor, { place }: Tap): Tensor {
  * For every place of a grid the sum over all places, each weighed by its own log and the bias of the tap that reads it, or no bias where none does.
  * Every term is positive and relative to the largest of its sum, so any finite logs and biases will do.
  *
- * @param before - What precedes the first place of a causal line, `[batch, 1, 1, ...]`; it counts from the place on at which the window has left it.
- * @returns The sums, and with `before` what has left the window after the last place.
+ * @param preceding - What precedes the first place of a causal line, `[batch, 1, 1, ...]`; it counts from the place on at which the window has left it.
+ * @returns The sums, and with `preceding` what has left the window after the last place.
  */
 export function weighedSums(
   parts: Weighed,
   kernel: Tensor,
   geometry: GridGeometry,
-  before?: Weighed,
+  preceding?: Weighed,
 ): { sums: Weighed; after: Weighed | undefined } {
   const { width, windowWidth } = geometry;
   let after: Weighed | undefined;
   let far: Weighed[];
-  if (before === undefined) {
+  if (preceding === undefined) {
     far = outside(parts, geometry);
   } else {
-    const line = { log: concat([before.log, parts.log], 2), rows: concat([before.rows, parts.rows], 2) };
+    const line = { log: concat([preceding.log, parts.log], 2), rows: concat([preceding.rows, parts.rows], 2) };
     const left = shiftedBoth(scan(line, 2, 1), 2, windowWidth - 1, width + 1);
     after = { log: place(left.log, width, 1), rows: place(left.rows, width, 1) };
     far = [{ log: place(left.log, 0, width), rows: place(left.rows, 0, width) }];
@@ -175,10 +183,11 @@ export function weighedSums(
   const taps = tapsOf(geometry);
   let log: Tensor = far.length > 0 ? far.map((part) => part.log).reduce((a, b) => maximum(a, b)) : fill(parts.log.shape, NONE);
   for (const tap of taps) {
-    const largest: Tensor = log;
-    log = tidy(() => maximum(largest, add(readBy(tap, parts.log, NONE), biasOf(kernel, tap))));
-    if (!far.some((part) => part.log === largest)) largest.dispose();
+    const before: Tensor = log;
+    log = tidy(() => maximum(before, add(readBy(tap, parts.log, NONE), biasOf(kernel, tap))));
+    if (!far.some((part) => part.log === before)) before.dispose();
   }
+  const largest = neg(log);
   let total: Tensor | undefined;
   const include = (term: (total: Tensor | undefined) => Tensor) => {
     const sumBefore = total;
@@ -189,7 +198,7 @@ export function weighedSums(
   for (const part of far) include((x) => plus(x, scaled(part.rows, exp(sub(part.log, log)))));
   for (const tap of taps) {
     include((x) => {
-      const weight = exp(sub(add(readBy(tap, parts.log, NONE), biasOf(kernel, tap)), log));
+      const weight = exp(sumOfLogs(readBy(tap, parts.log, NONE), biasOf(kernel, tap), largest));
       return plus(x, scaled(readBy(tap, parts.rows, 0), weight));
     });
   }
@@ -212,7 +221,7 @@ export function tapGradients(sources: Weighed, targets: Weighed, kernel: Tensor,
     const tap = byPlace.get(at);
     if (tap === undefined) return none;
     return tidy(() => {
-      const logs = add(add(readBy(tap, sources.log, NONE), biasOf(kernel, tap)), targets.log);
+      const logs = sumOfLogs(readBy(tap, sources.log, NONE), biasOf(kernel, tap), targets.log);
       const products = reshape(mul(readBy(tap, sources.rows, 0), targets.rows), [positions, heads, 1 + headDim]);
       const terms = mul(reshape(exp(logs), [positions, heads]), sum(products, 2));
       return reshape(sumOverTime(reshape(terms, [1, positions, heads])), [heads, 1]);
