@@ -150,8 +150,7 @@ describeForms('aftConv1d', { fused: fusedBackends }, (form) => {
         Array.from({ length: time }, (_, t) => x[(b * time + t) * width + c]!).reduce((p, q) => p + q, 0);
       for (let b = 0; b < batch; b++) {
         for (let h = 0; h < heads; h++) expect(sum(dKey, b, heads, h)).toBeCloseTo(0, close - 1);
-        for (let c = 0; c < dim; c++)
-          expect(sum(dValue, b, dim, c)).toBeCloseTo(sum(cotangent.data, b, dim, c), close - 1);
+        for (let c = 0; c < dim; c++) expect(sum(dValue, b, dim, c)).toBeCloseTo(sum(cotangent.data, b, dim, c), close - 1);
       }
     }));
 });

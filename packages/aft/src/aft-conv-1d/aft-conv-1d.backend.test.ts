@@ -117,9 +117,7 @@ describeForms('aftConv1d', { fused: fusedBackends }, (form) => {
       const given = { ...randomArguments(random, [2, 5, 4, 2, 3]), keyMask: random.mask([2, 5]) };
       const cotangent = random.normals([2, 5, 4]);
       await expectNoLeak(() => tf.tidy(() => tf.dispose(runConv1d(form, given, { causal }))));
-      await expectNoLeak(() =>
-        tf.tidy(() => tf.dispose(Object.values(differentiateConv1d(form, given, cotangent, { causal })))),
-      );
+      await expectNoLeak(() => tf.tidy(() => tf.dispose(Object.values(differentiateConv1d(form, given, cotangent, { causal })))));
     });
 
     test(`an empty batch, time, dim or window gives an empty result and empty gradients, causal ${causal}`, async () => {

@@ -77,13 +77,7 @@ export const aftConv1dOperator = /* @__PURE__ */ defineOperator({
  * const kernel = normalizeConvKernel(rawKernel, gain, bias);
  * const output = aftConv1d(query, key, value, kernel, { causal: true });
  */
-export function aftConv1d(
-  query: Tensor3D,
-  key: Tensor3D,
-  value: Tensor3D,
-  kernel: Tensor2D,
-  options: AftOptions = {},
-): Tensor3D {
+export function aftConv1d(query: Tensor3D, key: Tensor3D, value: Tensor3D, kernel: Tensor2D, options: AftOptions = {}): Tensor3D {
   checkOptions('aftConv1d', options, { causal: 'boolean', keyMask: 'tensor', queryActivation: queryActivations });
   const { causal = false, queryActivation = 'sigmoid' } = options;
   const keyMask = options.keyMask as Tensor2D | undefined;

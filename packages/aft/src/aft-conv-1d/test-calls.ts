@@ -5,7 +5,7 @@ import { aftConvReference } from '../conv-grid/reference';
 import { aftConv1d } from './aft-conv-1d';
 
 /** The backends whose fused kernels the tests force. */
-export const fusedBackends = ['wasm'] as const;
+export const fusedBackends = ['wasm', 'webgpu'] as const;
 
 /** Arguments of a call on plain arrays. */
 export interface Conv1dArguments {
@@ -21,7 +21,11 @@ export type Conv1dOptions = Omit<AftOptions, 'keyMask'>;
 export type Conv1dShape = readonly [batch: number, time: number, dim: number, heads: number, window: number];
 
 /** Random arguments; keys have deviation `spread`. */
-export function randomArguments(random: SeededRandom, [batch, time, dim, heads, window]: Conv1dShape, spread = 1): Conv1dArguments {
+export function randomArguments(
+  random: SeededRandom,
+  [batch, time, dim, heads, window]: Conv1dShape,
+  spread = 1,
+): Conv1dArguments {
   return {
     query: random.normals([batch, time, dim]),
     key: random.normals([batch, time, heads], spread),
@@ -38,7 +42,8 @@ const call =
   (...[query, key, value, kernel]: Tensor[]) =>
     aftConv1d(query as Tensor3D, key as Tensor3D, value as Tensor3D, kernel as Tensor2D, options);
 
-const tensorsOf = ({ query, key, value, kernel }: Conv1dArguments): Tensor[] => [query, key, value, kernel].map((x) => tensorOf(x));
+const tensorsOf = ({ query, key, value, kernel }: Conv1dArguments): Tensor[] =>
+  [query, key, value, kernel].map((x) => tensorOf(x));
 
 /** `aftConv1d` in one form. */
 export function runConv1d(form: TestForm, given: Conv1dArguments, options: Conv1dOptions = {}): Tensor3D {

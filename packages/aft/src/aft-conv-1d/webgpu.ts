@@ -1,2 +1,1 @@
-export const webgpuAftConv1d = undefined as never;
-export const webgpuAftConv1dBackward = undefined as never;
+export { webgpuConv as webgpuAftConv1d, webgpuConvBackward as webgpuAftConv1dBackward } from '../conv-grid/webgpu';

@@ -43,7 +43,12 @@ function weighedSources({ key, value, keyMask }: Sources, geometry: GridGeometry
 }
 
 /** Rows of a scalar and channels per head. */
-function weighed(logs: Tensor, scalars: Tensor, channels: Tensor, { batch, height, width, heads, headDim }: GridGeometry): Weighed {
+function weighed(
+  logs: Tensor,
+  scalars: Tensor,
+  channels: Tensor,
+  { batch, height, width, heads, headDim }: GridGeometry,
+): Weighed {
   const positions = batch * height * width;
   const rows = concat([reshape(scalars, [positions, heads, 1]), reshape(channels, [positions, heads, headDim])], 2);
   return {
@@ -89,7 +94,10 @@ function weighedTargets(context: Tensor, logNormalizer: Tensor, received: Tensor
   const products = reshape(mul(received, context), [received.size / headDim, headDim]);
   const attends = greater(logNormalizer, NONE / 2);
   const logs = where(attends, neg(logNormalizer), fill(logNormalizer.shape, NONE));
-  const counted = mul(reshape(received, [-1, heads, headDim]), reshape(where(attends, onesLike(logs), zerosLike(logs)), [-1, heads, 1]));
+  const counted = mul(
+    reshape(received, [-1, heads, headDim]),
+    reshape(where(attends, onesLike(logs), zerosLike(logs)), [-1, heads, 1]),
+  );
   return weighed(logs, neg(sum(products, 1)), counted, geometry);
 }
 

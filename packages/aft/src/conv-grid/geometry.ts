@@ -51,5 +51,7 @@ export function headsDivideDim(functionName: string) {
 
 /** The divisors of `n` up to 64, and itself. */
 function divisors(n: number): number[] {
-  return Array.from({ length: Math.min(n, 64) }, (_, i) => i + 1).filter((i) => n % i === 0 && i < n).concat(n);
+  return Array.from({ length: Math.min(n, 64) }, (_, i) => i + 1)
+    .filter((i) => n % i === 0 && i < n)
+    .concat(n);
 }

@@ -101,7 +101,10 @@ function lineSums({ log, rows }: Weighed): Weighed {
   const largest = max(log, 2, true);
   const relative = scaled(rows, exp(sub(log, largest)));
   const [batch, height, width, lanes] = rows.shape as [number, number, number, number];
-  return { log: largest, rows: reshape(sumOverTime(reshape(relative, [batch * height, width, lanes])), [batch, height, 1, lanes]) };
+  return {
+    log: largest,
+    rows: reshape(sumOverTime(reshape(relative, [batch * height, width, lanes])), [batch, height, 1, lanes]),
+  };
 }
 
 /** The sums over the lines of a window, for every place of the grid. */
@@ -124,7 +127,11 @@ function outside(parts: Weighed, geometry: GridGeometry): Weighed[] {
   const columns = height === 1 ? parts : columnSums(parts, geometry);
   const sides = beyond(columns, 2, windowWidth, centerX, causal);
   const lines = height === 1 ? [] : beyond(lineSums(parts), 1, windowHeight, centerY, false);
-  const wide = (x: Tensor) => concat(Array.from({ length: width }, () => x), 2);
+  const wide = (x: Tensor) =>
+    concat(
+      Array.from({ length: width }, () => x),
+      2,
+    );
   return [...sides, ...lines.map(({ log, rows }) => ({ log: wide(log), rows: wide(rows) }))];
 }
 
