@@ -1,9 +1,6 @@
-
 export { type AftAttentionOptions, aftAttention } from './aft-attention/aft-attention';
 
-
 export { aftConv1d, aftConv1dBackwardOperator, aftConv1dOperator } from './aft-conv-1d/aft-conv-1d';
-
 
 export {
   type AftOptions,
@@ -20,18 +17,13 @@ export {
   aftSimpleState,
   aftSimpleStep,
 } from './aft-simple/streaming';
-
-
-export type { BandedBias, FactoredBias, PositionBias } from './position-bias';
-
-
 export {
   type NormalizeConvKernelOptions,
   normalizeConvKernel,
   normalizeConvKernelBackwardOperator,
   normalizeConvKernelOperator,
 } from './normalize-conv-kernel/normalize-conv-kernel';
-
+export type { BandedBias, FactoredBias, PositionBias } from './position-bias';
 
 export type { QueryActivation } from './query-activation';
 export { type AftState, disposeState, exportState, importState, type StateData } from './state';

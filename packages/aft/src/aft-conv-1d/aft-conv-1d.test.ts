@@ -29,6 +29,7 @@ describeBackends('aftConv1d', (backend) => {
         'ShapeError',
         'aftConv1d: heads must divide dim, got 3 heads in key [2, 5, 3] and dim 8 in value [2, 5, 8]; 8 divides by 1, 2, 4, 8',
       ],
+      [() => aftConv1d(q, k, v, x(4, 0)), 'ShapeError', 'aftConv1d: kernel must have at least one tap, got [4, 0]'],
       [() => aftConv1d(q, k, v, x(4, 3, 3)), 'ShapeError', 'aftConv1d: kernel must have 2 axes [heads window], got 3'],
       [
         () => aftConv1d(q, k, v, w, { keyMask: tf.ones([2, 4]) }),

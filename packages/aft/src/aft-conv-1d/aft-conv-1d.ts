@@ -1,7 +1,7 @@
 import { checkOptions, defineOperator } from '@mixfold/tensor-ops';
 import type { Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
 import type { AftOptions } from '../aft-simple/aft-simple';
-import { headsDivideDim } from '../conv-grid/geometry';
+import { convRules } from '../conv-grid/geometry';
 import { type QueryActivation, queryActivations } from '../query-activation';
 import { composedAftConv1d, composedAftConv1dBackward } from './composed';
 import { wasmAftConv1d, wasmAftConv1dBackward } from './wasm';
@@ -9,7 +9,7 @@ import { webgpuAftConv1d, webgpuAftConv1dBackward } from './webgpu';
 
 const attributes: { causal: boolean; queryActivation: QueryActivation } = { causal: false, queryActivation: 'sigmoid' };
 const attributeRules = { queryActivation: queryActivations };
-const shapes = /* @__PURE__ */ headsDivideDim('aftConv1d');
+const shapes = /* @__PURE__ */ convRules('aftConv1d');
 
 /** The gradient of `aftConv1dOperator`. */
 export const aftConv1dBackwardOperator = /* @__PURE__ */ defineOperator({

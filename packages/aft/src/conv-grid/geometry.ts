@@ -26,7 +26,7 @@ export function geometryOf(sizes: Readonly<Record<string, number>>, causal: bool
     height,
     width,
     heads: heads!,
-    headDim: dim! / heads!,
+    headDim: heads === 0 ? 0 : dim! / heads!,
     windowHeight,
     windowWidth,
     centerY: Math.floor((windowHeight - 1) / 2),
@@ -35,15 +35,18 @@ export function geometryOf(sizes: Readonly<Record<string, number>>, causal: bool
   };
 }
 
-/** The rule that axis words cannot say: a head has a whole number of channels. Names no shapes. */
-export function headsDivideDim(functionName: string) {
-  return ({ key, value }: Readonly<Record<string, readonly number[]>>): Record<string, readonly number[]> => {
+/** The rules that axis words cannot say: a head has a whole number of channels, and a kernel has taps. Names no shapes. */
+export function convRules(functionName: string) {
+  return ({ key, value, kernel }: Readonly<Record<string, readonly number[]>>): Record<string, readonly number[]> => {
     const [heads, dim] = [key!.at(-1)!, value!.at(-1)!];
     if (heads > 0 ? dim % heads !== 0 : dim > 0) {
       throw new ShapeError(
         `${functionName}: heads must divide dim, got ${heads} heads in key [${key!.join(', ')}] and dim ${dim} in value [${value!.join(', ')}]` +
           `; ${dim} divides by ${divisors(dim).join(', ')}`,
       );
+    }
+    if (kernel!.slice(1).includes(0)) {
+      throw new ShapeError(`${functionName}: kernel must have at least one tap, got [${kernel!.join(', ')}]`);
     }
     return {};
   };

@@ -1,5 +1,5 @@
-import { implementationOf } from '@mixfold/tensor-ops';
-import { describeForms, SeededRandom } from '@mixfold/testing';
+import { implementationOf, withImplementation } from '@mixfold/tensor-ops';
+import { describeBackends, SeededRandom, type TestForm } from '@mixfold/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { aftConv1dOperator } from '../aft-conv-1d/aft-conv-1d';
@@ -12,8 +12,8 @@ async function programs(fn: () => tf.TensorContainer): Promise<string[]> {
   return infos.flatMap((info) => info.split(', ')).flatMap((entry) => entry.match(/^AftConv\w*/) ?? []);
 }
 
-describeForms('the WebGPU kernels of AFT-conv', { fused: ['webgpu'], only: ['webgpu'] }, (form) => {
-  if (form.form === 'composed') return;
+const body = (backend: Parameters<Parameters<typeof describeBackends>[1]>[0]) => {
+  const form: TestForm = { ...backend, form: 'fused', run: (fn) => withImplementation('fused', fn) };
   const random = new SeededRandom(1);
 
   test.each([
@@ -56,4 +56,6 @@ describeForms('the WebGPU kernels of AFT-conv', { fused: ['webgpu'], only: ['web
     const [a, b] = [0, 1].map(() => differentiateConv1d(form, given, cotangent));
     for (const name of results) expect(await a![name].data()).toEqual(await b![name].data());
   });
-});
+};
+
+describeBackends('the WebGPU kernels of AFT-conv', body, { only: ['webgpu'] });
