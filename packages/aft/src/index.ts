@@ -3,6 +3,13 @@ export { type AftAttentionOptions, aftAttention } from './aft-attention/aft-atte
 export { aftConv1d, aftConv1dBackwardOperator, aftConv1dOperator } from './aft-conv-1d/aft-conv-1d';
 
 export {
+  aftFull,
+  aftFullBackwardOperator,
+  aftFullFactoredBackwardOperator,
+  aftFullFactoredOperator,
+  aftFullOperator,
+} from './aft-full/aft-full';
+export {
   type AftOptions,
   aftSimple,
   aftSimpleBackwardOperator,
