@@ -9,6 +9,7 @@ export {
   aftFullFactoredOperator,
   aftFullOperator,
 } from './aft-full/aft-full';
+export { aftFullFallback } from './aft-full/fallback-share';
 export {
   type AftOptions,
   aftSimple,

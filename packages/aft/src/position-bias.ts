@@ -1,4 +1,12 @@
-import { bindShapes, checkTensor, DTypeError, defineOperator, OptionError, ShapeError } from '@mixfold/tensor-ops';
+import {
+  bindShapes,
+  checkTensor,
+  DTypeError,
+  defineOperator,
+  OptionError,
+  ShapeError,
+  withImplementation,
+} from '@mixfold/tensor-ops';
 import { pad, slice, Tensor, type Tensor2D } from '@tensorflow/tfjs-core';
 
 /** A bias of rank `rank` by its factors: `w = u v^T`. No fused kernel makes the table. */
@@ -84,7 +92,8 @@ export function withPositionBias<Result>(
   const part = (name: string, table: Tensor2D, rows: number, columns: number): Tensor2D => {
     checkTensor(functionName, name, table, ['float32']);
     if (table.shape[0] === rows && table.shape[1] === columns) return table;
-    const sliced = tablePartOperator.run({ table }, { rows, columns }).part as Tensor2D;
+    // It has but one form, also where the operator's fused form is asked for.
+    const sliced = withImplementation('composed', () => tablePartOperator.run({ table }, { rows, columns }).part as Tensor2D);
     slices.push(sliced);
     return sliced;
   };

@@ -4,6 +4,7 @@ import type { AftOptions } from '../aft-simple/aft-simple';
 import { type PositionBias, withPositionBias } from '../position-bias';
 import { type QueryActivation, queryActivations } from '../query-activation';
 import { composedAftFull, composedAftFullBackward, composedAftFullFactored, composedAftFullFactoredBackward } from './composed';
+import { wasmAftFull, wasmAftFullBackward } from './wasm';
 
 const attributes: { causal: boolean; queryActivation: QueryActivation } = { causal: false, queryActivation: 'sigmoid' };
 const attributeRules = { queryActivation: queryActivations };
@@ -35,6 +36,7 @@ export const aftFullBackwardOperator = /* @__PURE__ */ defineOperator({
     dPositionBias: 'target source',
   },
   compose: composedAftFullBackward,
+  kernels: { wasm: wasmAftFullBackward },
 });
 
 /** AFT-full with a bias per pair of target and source. */
@@ -54,6 +56,7 @@ export const aftFullOperator = /* @__PURE__ */ defineOperator({
   outputs: { output: 'batch target dim' },
   saved: { context: 'batch target dim', logNormalizer: 'batch target dim' },
   compose: composedAftFull,
+  kernels: { wasm: wasmAftFull },
   backward: aftFullBackwardOperator,
 });
 
@@ -83,6 +86,7 @@ export const aftFullFactoredBackwardOperator = /* @__PURE__ */ defineOperator({
     dV: 'source rank',
   },
   compose: composedAftFullFactoredBackward,
+  kernels: { wasm: wasmAftFullBackward },
 });
 
 /** AFT-full with a bias that is the product of two factors, and never made. */
@@ -103,6 +107,7 @@ export const aftFullFactoredOperator = /* @__PURE__ */ defineOperator({
   outputs: { output: 'batch target dim' },
   saved: { context: 'batch target dim', logNormalizer: 'batch target dim' },
   compose: composedAftFullFactored,
+  kernels: { wasm: wasmAftFull },
   backward: aftFullFactoredBackwardOperator,
 });
 

@@ -1,0 +1,2 @@
+export { backward, backwardBytes } from './full-backward';
+export { forward, forwardBytes } from './full-forward';

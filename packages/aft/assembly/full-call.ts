@@ -1,0 +1,111 @@
+// What all parts of an AFT-full call read: its tensors and sizes, and how the working memory is shared out. One call at a time.
+import { loadLanes, storeLanes } from '../../tensor-ops/assembly/math';
+
+/** Targets (or, in the gradient, sources) that are worked on at a time. */
+export const ROWS: i32 = 32;
+
+/** Sources (or targets) per block: each has its own references for the exponents, and its sums are closed. A multiple of ROWS. */
+export const BLOCK: i32 = 128;
+
+/** Bytes of a panel's share of one row: four numerators, then four denominators. */
+export const PAIR: usize = 32;
+
+/** A denominator below this has lost digits to underflow, one above its inverse may overflow; such elements are computed directly. */
+export const LEAST: f32 = 1e-20;
+
+/** Own sources of a causal block may exceed their reference by so much: more, and what underflows beside them would count. */
+export const EXCESS: f32 = 20.0;
+
+export namespace call {
+  export let query: usize = 0;
+  export let key: usize = 0;
+  export let value: usize = 0;
+  /** `[target, source]`, or 0 for a bias in factors. */
+  export let bias: usize = 0;
+  export let u: usize = 0;
+  export let v: usize = 0;
+  /** 0 if all sources exist. */
+  export let mask: usize = 0;
+  export let batch: i32 = 0;
+  export let target: i32 = 0;
+  export let source: i32 = 0;
+  export let dim: i32 = 0;
+  export let rank: i32 = 0;
+  export let causal: bool = false;
+  export let activation: i32 = 0;
+  /** Vectors of four channels per batch entry, the last one perhaps not full, and of all batch entries. */
+  export let groups: i32 = 0;
+  export let panels: i32 = 0;
+  /** The address behind what has been taken of the working memory. */
+  export let free: usize = 0;
+}
+
+export function setSizes(batch: i32, target: i32, source: i32, dim: i32, rank: i32, causal: bool, scratch: usize): void {
+  call.batch = batch;
+  call.target = target;
+  call.source = source;
+  call.dim = dim;
+  call.rank = rank;
+  call.causal = causal;
+  call.groups = (dim + 3) >> 2;
+  call.panels = batch * call.groups;
+  call.free = scratch;
+}
+
+export function setTensors(query: usize, key: usize, value: usize, bias: usize, u: usize, v: usize, mask: usize, activation: i32): void {
+  call.query = query;
+  call.key = key;
+  call.value = value;
+  call.bias = bias;
+  call.u = u;
+  call.v = v;
+  call.mask = mask;
+  call.activation = activation;
+}
+
+/** Takes `floats` floats of the working memory. */
+export function take(floats: usize): usize {
+  const at = call.free;
+  call.free = (at + (floats << 2) + 63) & ~63;
+  return at;
+}
+
+// @ts-ignore: decorator
+@inline
+export function roundUp(x: i32, unit: i32): i32 {
+  return (x + unit - 1) & -unit;
+}
+
+// @ts-ignore: decorator
+@inline
+export function blocksOf(length: i32): i32 {
+  return (length + BLOCK - 1) / BLOCK;
+}
+
+/** Four channels of a row of `[rows, dim]`; those past the last one are 0. */
+// @ts-ignore: decorator
+@inline
+export function loadChannels(tensor: usize, row: usize, group: i32): v128 {
+  const channel = group << 2;
+  const at = tensor + ((row * call.dim + channel) << 2);
+  const count = call.dim - channel;
+  return count >= 4 ? v128.load(at) : loadFew(at, count);
+}
+
+// @ts-ignore: decorator
+@inline
+export function storeChannels(tensor: usize, row: usize, group: i32, x: v128): void {
+  const channel = group << 2;
+  const at = tensor + ((row * call.dim + channel) << 2);
+  const count = call.dim - channel;
+  if (count >= 4) v128.store(at, x);
+  else storeFew(at, x, count);
+}
+
+function loadFew(at: usize, count: i32): v128 {
+  return loadLanes(at, count);
+}
+
+function storeFew(at: usize, x: v128, count: i32): void {
+  storeLanes(at, x, count);
+}

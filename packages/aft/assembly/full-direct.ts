@@ -1,0 +1,105 @@
+// AFT-full element by element, for what the products cannot hold. An exponent is the sum of two integers, which is exact, and of two rests: keys and
+// biases of thousands that all but cancel lose no digit.
+import { log, madd, maximum, splat, sumLanes } from '../../tensor-ops/assembly/math';
+import { BLOCK, call, loadChannels, storeChannels } from './full-call';
+import { expCall } from './slots';
+import { exists, NONE } from './sources';
+
+/** What `mixDirectly` found, one vector each. */
+export namespace direct {
+  export let context: usize = 0;
+  /** Log of the denominator relative to `largestKey`. */
+  export let logNormalizer: usize = 0;
+  /** The integer within 1 of the largest exponent, and the denominator relative to it. */
+  export let largest: usize = 0;
+  export let denominator: usize = 0;
+}
+
+/** Sources that target `t` may see, masked ones included. */
+// @ts-ignore: decorator
+@inline
+function seenBy(t: i32): i32 {
+  return call.causal ? t + 1 : call.source;
+}
+
+// @ts-ignore: decorator
+@inline
+function wholeExponent(key: v128, bias: v128): v128 {
+  return f32x4.add(f32x4.nearest(key), f32x4.nearest(bias));
+}
+
+// @ts-ignore: decorator
+@inline
+function exponent(key: v128, bias: v128, largest: v128): v128 {
+  const rest = f32x4.add(f32x4.sub(key, f32x4.nearest(key)), f32x4.sub(bias, f32x4.nearest(bias)));
+  return f32x4.add(f32x4.sub(wholeExponent(key, bias), largest), rest);
+}
+
+/** Whether some weight is not 0, or NaN. */
+// @ts-ignore: decorator
+@inline
+function counts(x: v128): bool {
+  return v128.any_true(v128.not(f32x4.lt(x, splat(-87.5))));
+}
+
+/** Four channels of one target. `row` is its row of the bias. Where there is no source, the context is 0 and its log NONE. */
+export function mixDirectly(b: i32, t: i32, group: i32, row: usize, largestKey: v128): void {
+  const first = <usize>b * call.source;
+  const seen = seenBy(t);
+  let largest = splat(NONE);
+  for (let j: i32 = 0; j < seen; j++) {
+    if (!exists(call.mask, first + j)) continue;
+    const bias = v128.load32_splat(row + (<usize>j << 2));
+    largest = maximum(largest, wholeExponent(loadChannels(call.key, first + j, group), bias));
+  }
+  let numerator = splat(0.0);
+  let denominator = splat(0.0);
+  for (let begin: i32 = 0; begin < seen; begin += BLOCK) {
+    let n = splat(0.0);
+    let d = splat(0.0);
+    for (let j = begin; j < min(begin + BLOCK, seen); j++) {
+      if (!exists(call.mask, first + j)) continue;
+      const x = exponent(loadChannels(call.key, first + j, group), v128.load32_splat(row + (<usize>j << 2)), largest);
+      if (!counts(x)) continue;
+      const weight = expCall(x);
+      n = madd(weight, loadChannels(call.value, first + j, group), n);
+      d = f32x4.add(d, weight);
+    }
+    numerator = f32x4.add(numerator, n);
+    denominator = f32x4.add(denominator, d);
+  }
+  const none = f32x4.eq(denominator, splat(0.0));
+  v128.store(direct.context, v128.andnot(f32x4.div(numerator, denominator), none));
+  const logs = f32x4.add(f32x4.sub(largest, largestKey), log(denominator));
+  v128.store(direct.logNormalizer, v128.bitselect(splat(NONE), logs, none));
+  v128.store(direct.largest, largest);
+  v128.store(direct.denominator, denominator);
+}
+
+/**
+ * Adds what four channels of one target give to the gradients of keys, values and its row of the bias.
+ *
+ * @param received - gradient of the context; 0 in channels that are not meant.
+ */
+export function spreadDirectly(
+  b: i32, t: i32, group: i32, row: usize, received: v128, context: v128, dKey: usize, dValue: usize, dRow: usize,
+): void {
+  mixDirectly(b, t, group, row, splat(0.0));
+  const largest = v128.load(direct.largest);
+  // By selection: a channel that is not meant may hold anything.
+  const share = v128.andnot(f32x4.div(received, v128.load(direct.denominator)), f32x4.eq(received, splat(0.0)));
+  const meant = f32x4.ne(received, splat(0.0));
+  const first = <usize>b * call.source;
+  const seen = seenBy(t);
+  for (let j: i32 = 0; j < seen; j++) {
+    if (!exists(call.mask, first + j)) continue;
+    const x = exponent(loadChannels(call.key, first + j, group), v128.load32_splat(row + (<usize>j << 2)), largest);
+    if (!counts(x)) continue;
+    const toValue = v128.and(f32x4.mul(expCall(x), share), meant);
+    const toKey = v128.and(f32x4.mul(toValue, f32x4.sub(loadChannels(call.value, first + j, group), context)), meant);
+    storeChannels(dValue, first + j, group, f32x4.add(loadChannels(dValue, first + j, group), toValue));
+    storeChannels(dKey, first + j, group, f32x4.add(loadChannels(dKey, first + j, group), toKey));
+    const at = dRow + (<usize>j << 2);
+    store<f32>(at, load<f32>(at) + sumLanes(toKey));
+  }
+}
