@@ -60,19 +60,24 @@ export function packSources(block: i32, reference: usize, packed: usize): void {
   const panel = <usize>count * PAIR;
   for (let b: i32 = 0; b < call.batch; b++) {
     const first = <usize>b * call.source + begin;
-    const firstPanel = <usize>b * call.groups;
-    for (let j: i32 = 0; j < count; j++) {
-      let to = packed + panel * firstPanel + PAIR * j;
-      if (!exists(call.mask, first + j)) {
-        for (let g: i32 = 0; g < call.groups; g++, to += panel) memory.fill(to, 0, PAIR);
-        continue;
-      }
-      let from = reference + (firstPanel << 4);
-      for (let g: i32 = 0; g < call.groups; g++, to += panel, from += 16) {
-        const x = f32x4.sub(loadChannels(call.key, first + j, g), v128.load(from));
-        const weight = v128.bitselect(splat(f32(Infinity)), exp(x), f32x4.gt(x, splat(EXCESS)));
-        v128.store(to, f32x4.mul(weight, loadChannels(call.value, first + j, g)));
-        v128.store(to, weight, 16);
+    // Four groups at a time are a cache line of the source, and few enough lines of the target, whose panels are powers of two apart.
+    for (let from: i32 = 0; from < call.groups; from += 4) {
+      const until = min(from + 4, call.groups);
+      const firstPanel = <usize>b * call.groups + from;
+      for (let j: i32 = 0; j < count; j++) {
+        let to = packed + panel * firstPanel + PAIR * j;
+        let at = reference + (firstPanel << 4);
+        const present = exists(call.mask, first + j);
+        for (let g = from; g < until; g++, to += panel, at += 16) {
+          if (!present) {
+            memory.fill(to, 0, PAIR);
+            continue;
+          }
+          const x = f32x4.sub(loadChannels(call.key, first + j, g), v128.load(at));
+          const weight = v128.bitselect(splat(f32(Infinity)), exp(x), f32x4.gt(x, splat(EXCESS)));
+          v128.store(to, f32x4.mul(weight, loadChannels(call.value, first + j, g)));
+          v128.store(to, weight, 16);
+        }
       }
     }
   }

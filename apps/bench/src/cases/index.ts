@@ -1,4 +1,5 @@
 import type { BenchCase } from '../bench-case';
+import { aftFullCase } from './aft-full';
 import { aftSimpleCase } from './aft-simple';
 import { aftSimpleMemoryCase } from './aft-simple-memory';
 import { gemmCase } from './gemm';
@@ -14,4 +15,5 @@ export const cases: readonly BenchCase[] = [
   aftSimpleCase(false),
   aftSimpleCase(true),
   aftSimpleMemoryCase,
+  aftFullCase,
 ];

@@ -39,6 +39,8 @@ const crossed: FullSizes[] = [
 ];
 
 describeForms('aftFull', { fused: fusedBackends }, (form) => {
+  // Composed, an element costs a dozen passes over memory; its blocks are small anyway.
+  const shapes = form.form === 'composed' ? sizes.slice(0, 7) : sizes;
   for (const file of ['aftFull', 'aftFullCross', 'aftFullFactored', 'aftFullHostile', 'aftFullKeyMask']) {
     runConformance(form, file, ({ query, key, value, positionBias, u, v, ...masks }, attrs) => {
       const bias = (positionBias ?? { u, v }) as PositionBias;
@@ -48,7 +50,7 @@ describeForms('aftFull', { fused: fusedBackends }, (form) => {
   }
 
   for (const causal of [false, true]) {
-    test.each(sizes)(`agrees with the reference at [%i, %i, %i, %i], causal ${causal}`, async (...shape) => {
+    test.each(shapes)(`agrees with the reference at [%i, %i, %i, %i], causal ${causal}`, async (...shape) => {
       const random = new SeededRandom(shape[1]);
       const cotangent = random.normals([shape[0], shape[1], shape[3]]);
       await agreesFull(form, randomFull(random, shape, { spread: 2 }), cotangent, { causal });

@@ -26,6 +26,11 @@ export interface GemmCode {
    * inside the result, by the thread that owns it.
    */
   readonly store: string;
+  /**
+   * Statements for each element once more, at `batch`, `row` and `column`, by the thread that stored it and after all that it stored: for what is seldom, and
+   * too long to be written out for every register.
+   */
+  readonly revisit?: string | undefined;
   /** `begin` and `end` of the depth for the tile at `batch`, `firstRow`, `firstColumn`; u32. Default 0 and `uniforms.depth`. Beyond them nothing is read. */
   readonly range?: { readonly begin?: string; readonly end?: string } | undefined;
   /** Functions and constants that the others use. */
@@ -92,6 +97,22 @@ function storeSums(tile: GemmTile, products: number, batch: string): string {
     }).join('\n  '),
   ).join('\n  ');
 }
+
+/** Calls `revisit` for every element that a thread owns, in a loop. */
+function revisitElements(tile: GemmTile): string {
+  const [across, along] = threadsOf(tile);
+  return `for (var i = 0u; i < ${tile.threadRows * tile.threadColumns}u; i++) {
+    let r = i / ${tile.threadColumns}u;
+    let c = i % ${tile.threadColumns}u;
+    let row = firstRow + r / 4u * ${4 * along}u + r % 4u + 4u * y;
+    let column = firstColumn + c / 4u * ${4 * across}u + c % 4u + 4u * x;
+    if (row < uniforms.rows && column < uniforms.columns) { revisit(batch, row, column); }
+  }`;
+}
+
+/** The function that `revisitElements` calls. */
+const revisitFunction = ({ revisit }: GemmCode) =>
+  revisit === undefined ? '' : `fn revisit(batch: u32, row: u32, column: u32) { ${revisit} }`;
 
 /**
  * The four elements of an operand that one thread reads at once. Outside the matrix it reads the last element inside and takes 0: there is no branch for each
@@ -178,6 +199,7 @@ fn storeQuad(batch: u32, row: u32, column: u32, ${values.map((value) => `${value
     return `if (column + ${j}u < uniforms.columns) { store(batch, row, column + ${j}u, ${elements}); }`;
   }).join('\n  ')}
 }
+${splits > 1 ? '' : revisitFunction(code)}
 fn main(
   @builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) index: u32,
 ) {
@@ -213,6 +235,7 @@ fn main(
     isReady = true;
   }
   ${storeSums(tile, products, splits > 1 ? 'part' : 'batch')}
+  ${splits > 1 || code.revisit === undefined ? '' : revisitElements(tile)}
 }`;
 }
 
@@ -225,11 +248,13 @@ export const storeParts = (products: number, splits: number): string => `
   ${list(products, (p) => `gemmParts[${p * splits}u * ${PARTS_SIZE} + at] = value${p};`).join('\n  ')}`;
 
 /** The second of two programs: the sums of the parts of each element, in order, and the caller's `store` of them. */
-export function sumPartsCode({ rights, store, functions }: GemmCode, splits: number): string {
+export function sumPartsCode(code: GemmCode, splits: number): string {
+  const { rights, store, functions, revisit } = code;
   const values = rights.map((_, p) => `value${p}`);
   return `
 ${functions ?? ''}
 fn store(batch: u32, row: u32, column: u32, ${values.map((value) => `${value}: f32`).join(', ')}) { ${store} }
+${revisitFunction(code)}
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let size = ${PARTS_SIZE};
   for (var i = id.x; i < size; i += groups.x * workgroupSize.x) {
@@ -239,6 +264,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     }
     let row = i / uniforms.columns;
     store(row / uniforms.rows, row % uniforms.rows, i % uniforms.columns, ${values.join(', ')});
+    ${revisit === undefined ? '' : 'revisit(row / uniforms.rows, row % uniforms.rows, i % uniforms.columns);'}
   }
 }`;
 }

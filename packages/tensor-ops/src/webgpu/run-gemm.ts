@@ -105,9 +105,10 @@ function gridOf(workgroups: number, limits: GPUSupportedLimits): Triple {
 }
 
 /** All that a caller's WGSL consists of. */
-const wgslOf = ({ left, rights, store, range, functions }: GemmCode) => [
+const wgslOf = ({ left, rights, store, revisit, range, functions }: GemmCode) => [
   ...[left, ...rights].flatMap(({ element, quad, neighbours }) => [quad ?? element, quad ? 'four' : 'one', neighbours]),
   store,
+  revisit,
   range?.begin,
   range?.end,
   functions,
