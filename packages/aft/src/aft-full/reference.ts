@@ -1,5 +1,5 @@
-import type { QueryActivation } from '../query-activation';
 import { gate, gateSlope } from '../aft-simple/reference';
+import type { QueryActivation } from '../query-activation';
 
 /** One call of AFT-full on plain arrays, row-major: query `[batch, target, dim]`, key and value `[batch, source, dim]`. */
 export interface AftFullReferenceCall {
