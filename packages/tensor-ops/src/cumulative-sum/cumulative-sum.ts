@@ -1,6 +1,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { checkOptions, show } from '../check-options';
 import { OptionError } from '../errors';
+import { axisWithin } from '../lines/lines';
 import { defineOperator } from '../operator/define-operator';
 import { composedCumulativeSum, composedCumulativeSumBackward } from './composed';
 import type { ScanAttributes } from './scan-layout';
@@ -17,7 +18,7 @@ export interface CumulativeSumOptions {
 
 function checkAxis({ x }: Readonly<Record<string, readonly number[]>>, { axis }: ScanAttributes) {
   const rank = x!.length;
-  if (!Number.isInteger(axis) || axis < -rank || axis >= rank) {
+  if (axisWithin(axis, rank) === undefined) {
     const rule = rank === 0 ? 'x must have an axis to sum over' : `axis must be an integer from ${-rank} to ${rank - 1}`;
     throw new OptionError(`cumulativeSum: ${rule}, got ${show(axis)}\n  x  [${x!.join(', ')}]`);
   }

@@ -9,7 +9,7 @@ const attributes = { axis: -1 };
 
 /** The shape of `x` without the axis. */
 function reducedShape({ x }: Readonly<Record<string, readonly number[]>>, { axis }: { axis: number }) {
-  const dropped = axisOf('logSumExp', axis, x!.length);
+  const dropped = axisOf('logSumExp', axis, x!);
   return { '...output': x!.filter((_, i) => i !== dropped) };
 }
 

@@ -20,7 +20,7 @@ function fits(own: readonly number[], x: readonly number[], axis: number): boole
 }
 
 function checkCall({ x, mask }: Readonly<Record<string, readonly number[]>>, { axis }: { axis: number }) {
-  axisOf('softmax', axis, x!.length);
+  axisOf('softmax', axis, x!);
   if (mask === undefined || fits(mask, x!, axis)) return {};
   throw new ShapeError(`softmax: mask must broadcast to x\n  x     [${x!.join(', ')}]\n  mask  [${mask.join(', ')}]`);
 }

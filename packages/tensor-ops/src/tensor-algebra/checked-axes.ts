@@ -2,6 +2,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import { show } from '../check-options';
 import { checkTensor } from '../check-tensor';
 import { OptionError, ShapeError } from '../errors';
+import { axisWithin } from '../lines/lines';
 
 /** The shape of a float32 tensor; anything else is refused. */
 export function floatShape(functionName: string, name: string, value: Tensor): readonly number[] {
@@ -12,11 +13,10 @@ export function floatShape(functionName: string, name: string, value: Tensor): r
 /** An axis of `shape` counted from 0; a negative one counts from the end. */
 export function checkedAxis(functionName: string, name: string, axis: number, shape: readonly number[]): number {
   const rank = shape.length;
-  if (!Number.isInteger(axis) || axis < -rank || axis >= rank) {
-    const range = rank === 0 ? 'a scalar has no axes' : `${-rank} to ${rank - 1} for shape [${shape.join(', ')}]`;
-    throw new OptionError(`${functionName}: ${name} must be an axis (${range}), got ${show(axis)}`);
-  }
-  return axis < 0 ? axis + rank : axis;
+  const found = axisWithin(axis, rank);
+  if (found !== undefined) return found;
+  const range = rank === 0 ? 'a scalar has no axes' : `${-rank} to ${rank - 1} for shape [${shape.join(', ')}]`;
+  throw new OptionError(`${functionName}: ${name} must be an axis (${range}), got ${show(axis)}`);
 }
 
 /** A list of axes, none of them twice. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bundleCli, interrupted, lines, mixfold } from './test-cli';
@@ -244,11 +244,16 @@ describe('mixfold doctor', () => {
   test('says what was chosen, what was not and why, and measures it', async () => {
     const { code, stdout } = await mixfold(folder, 'doctor', '--backend', 'wasm', '--json');
     expect(code).toBe(0);
-    const { report, rates, features } = JSON.parse(stdout);
+    const { report, reason, rates, features, threads, versions } = JSON.parse(stdout);
     expect(report).toMatchObject({ backend: 'wasm', software: false, tried: [] });
     expect(report.fused).toContain('AftSimpleCausal');
     expect(features).toContain('simd128');
-    expect(Object.keys(rates)).toEqual(['tfjs wasm', 'ours, wasm simd128', 'ours, wasm relaxed']);
+    expect(reason).toBe('it was asked for');
+    expect(versions).toMatchObject({ tfjs: '4.22.0', '@tensorflow/tfjs-backend-wasm': '4.22.0' });
+    const forms = ['ours, wasm simd128', 'ours, wasm relaxed'];
+    expect(threads.auto).toBe(Math.min(8, availableParallelism()));
+    const onThreads = threads.auto > 1 ? forms.map((form) => `${form}, ${threads.auto} threads`) : [];
+    expect(Object.keys(rates)).toEqual(['tfjs wasm', ...forms, ...onThreads]);
     for (const { matMulGflops, copyGigabytes } of Object.values<Record<string, number>>(rates)) {
       expect(matMulGflops).toBeGreaterThan(0);
       expect(copyGigabytes).toBeGreaterThan(0);

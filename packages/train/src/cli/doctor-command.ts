@@ -27,14 +27,15 @@ export const doctorCommand = defineCommand({
 const mebibytes = (bytes: number) => `${bytes / 2 ** 20} MiB`;
 
 /** The examination as a table of two columns. */
-function describeExamination({ machine, versions, report, features, limits, rates }: Examination): string {
+function describeExamination({ machine, versions, report, reason, features, limits, threads, rates }: Examination): string {
   const rows: [string, string[]][] = [
     ['machine', [`${machine.platform}, ${machine.cores} x ${machine.cpu}`]],
     ['versions', [`Node ${machine.node}`, ...Object.entries(versions).map(([name, version]) => `${name} ${version}`)]],
-    ['chosen', [`${report.backend}: ${report.device}${report.software ? ' (a software GPU)' : ''}`]],
+    ['chosen', [`${report.backend}: ${report.device}${report.software ? ' (a software GPU)' : ''}`, reason]],
     ['not taken', report.tried.map(({ backend, reason }) => `${backend}: ${reason}`)],
     ['features', [features.join(', ') || 'none to tell']],
     ['limits', Object.entries(limits).map(([name, limit]) => `${name} ${limit}`)],
+    ['threads', threads ? [threads.reason ?? `1, or up to ${threads.auto} for large products of matrices`] : []],
     ['fused operators', [report.fused.join(', ') || 'none, all composed']],
     ...Object.entries(rates).map(([form, rate]): [string, string[]] => [
       form,
