@@ -7,7 +7,7 @@ import { programError, type WebGpuProgram, type WebGpuUniform } from './web-gpu-
  *
  * @throws Error that names the program, the limit and the actual value.
  */
-export function checkProgramLimits(program: WebGpuProgram, limits: GPUSupportedLimits): void {
+export function checkProgramLimits(program: WebGpuProgram, { limits, features }: GPUDevice): void {
   const inputs = Object.entries(program.inputs);
   const outputs = Object.entries(program.outputs);
   if (outputs.length === 0) throw programError(program, 'has no output');
@@ -29,6 +29,14 @@ export function checkProgramLimits(program: WebGpuProgram, limits: GPUSupportedL
     }
   }
   for (const name of program.vectors ?? []) checkVectors(program, name);
+  for (const feature of program.requires ?? []) {
+    if (!features.has(feature)) {
+      throw programError(
+        program,
+        `needs '${feature}', which the device was not made with; startWebGpuDevice makes one with it where the adapter has it`,
+      );
+    }
+  }
   checkWorkgroups(program, limits);
   for (const [name, uniform] of Object.entries(program.uniforms ?? {})) checkUniform(program, name, uniform);
 }
@@ -56,7 +64,10 @@ function checkWorkgroups(program: WebGpuProgram, limits: GPUSupportedLimits): vo
   }
   const mostWorkgroups = limits.maxComputeWorkgroupsPerDimension;
   if (!workgroups.every((count) => Number.isInteger(count) && count >= 1 && count <= mostWorkgroups)) {
-    throw programError(program, `workgroups is [${workgroups}], the device allows 1 to ${mostWorkgroups} on each axis`);
+    throw programError(
+      program,
+      `workgroups is [${workgroups}], the device allows 1 to ${mostWorkgroups} on each axis; loop in the shader by num_workgroups`,
+    );
   }
 }
 

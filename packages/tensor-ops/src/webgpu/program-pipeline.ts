@@ -7,7 +7,8 @@ export interface ProgramPipeline {
   layout: GPUBindGroupLayout;
 }
 
-const pipelines = new WeakMap<GPUDevice, Map<string, ProgramPipeline>>();
+/** By device, code and declarations: the code first, for a kernel passes the same string again and again, whose hash is kept. */
+const pipelines = /* @__PURE__ */ new WeakMap<GPUDevice, Map<string, Map<string, ProgramPipeline>>>();
 
 /**
  * The pipeline of a program on a device, compiled on first use. Its key is the whole text of the module: two programs that differ in
@@ -18,10 +19,14 @@ const pipelines = new WeakMap<GPUDevice, Map<string, ProgramPipeline>>();
 export function programPipeline(device: GPUDevice, program: WebGpuProgram, inputTypes: readonly WgslScalar[]): ProgramPipeline {
   let ofDevice = pipelines.get(device);
   if (ofDevice === undefined) pipelines.set(device, (ofDevice = new Map()));
+  let ofCode = ofDevice.get(program.code);
+  if (ofCode === undefined) ofDevice.set(program.code, (ofCode = new Map()));
   const declarations = programDeclarations(program, inputTypes);
-  const key = declarations + program.code;
-  let compiled = ofDevice.get(key);
-  if (compiled === undefined) ofDevice.set(key, (compiled = compile(device, program, programSource(program, declarations))));
+  let compiled = ofCode.get(declarations);
+  if (compiled === undefined) {
+    const source = programSource(program, declarations, device.limits);
+    ofCode.set(declarations, (compiled = compile(device, program, source)));
+  }
   return compiled;
 }
 

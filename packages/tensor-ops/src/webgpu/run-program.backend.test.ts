@@ -171,6 +171,7 @@ describeBackends(
     });
 
     describe('runProgram refuses', () => {
+      const any: tf.TensorInfo = { dataId: {}, shape: [2], dtype: 'float32' };
       const refused = (change: Partial<WebGpuProgram>) => () => {
         const a = tf.tensor1d([1, 2]);
         try {
@@ -197,7 +198,11 @@ describeBackends(
           { code: 'fn other() { sum[0] = a[0] + b[0]; difference[0] = uniforms.scale * f32(uniforms.size); }' },
           /exactly one 'fn main\('/,
         ],
-        ['too many workgroups', { workgroups: [70000, 1, 1] }, /workgroups is \[70000,1,1\], the device allows 1 to 65535/],
+        [
+          'too many workgroups',
+          { workgroups: [70000, 1, 1] },
+          /workgroups is \[70000,1,1\], the device allows 1 to 65535 on each axis; loop in the shader by num_workgroups/,
+        ],
         ['no workgroups', { workgroups: [1, 0, 1] }, /workgroups is \[1,0,1\]/],
         ['a workgroup of too many invocations', { workgroupSize: [64, 64, 1] }, /4096 invocations/],
         ['a fractional workgroup', { workgroupSize: [1.5, 1, 1] }, /workgroupSize is \[1.5,1,1\]/],
@@ -211,6 +216,27 @@ describeBackends(
           /uniform 'scale' is NaN, not a finite f32/,
         ],
         ['a negative u32', { uniforms: { size: { type: 'u32', value: -1 } } }, /uniform 'size' is -1, not a finite u32/],
+        [
+          'more workgroup memory than the device has',
+          { code: `var<workgroup> tile: array<vec4f, 5000>; var<workgroup> rest: f32; ${sumAndDifference(any, any).code}` },
+          /declares 80016 bytes of workgroup memory \(tile 80000, rest 16\), the device allows \d+$/,
+        ],
+        [
+          'workgroup memory of a size that only the compiler knows',
+          { code: `var<workgroup> tile: array<f32, unknown>; ${sumAndDifference(any, any).code}` },
+          /workgroup variable 'tile: array<f32, unknown>' cannot be told/,
+        ],
+        [
+          'a feature that the device was not made with',
+          { requires: ['shader-f16'] },
+          /needs 'shader-f16', .* startWebGpuDevice makes/,
+        ],
+        ['vectors of what is no binding', { vectors: ['c'] }, /there is no binding 'c' to hold vectors/],
+        [
+          'vectors of a number of floats that 4 does not divide',
+          { vectors: ['a'] },
+          /'a' holds vectors of 4 floats, got float32 \[2\]/,
+        ],
         ['a binding larger than the device binds', { outputs: { sum: { shape: [2 ** 31] } } }, /needs 8589934592 bytes/],
       ])('%s', (_, change, message) => {
         const count = buffers();

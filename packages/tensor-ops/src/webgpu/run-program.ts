@@ -18,7 +18,7 @@ export function runProgram<Output extends string>(
   backend: WebGpuBackend,
   program: WebGpuProgram<Output>,
 ): Record<Output, TensorInfo> {
-  checkProgramLimits(program, backend.device.limits);
+  checkProgramLimits(program, backend.device);
   const given = Object.entries(program.inputs);
   const inputTypes = given.map(([name, info]) => scalarType(backend, program, name, info));
   const { pipeline, layout } = programPipeline(backend.device, program, inputTypes);

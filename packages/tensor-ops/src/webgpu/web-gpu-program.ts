@@ -2,6 +2,9 @@ import type { TensorInfo } from '@tensorflow/tfjs-core';
 
 export type WgslScalar = 'f32' | 'i32' | 'u32';
 
+/** What WGSL may be allowed to use beyond the core language, on a device made with it. */
+export type WebGpuFeature = 'subgroups' | 'shader-f16';
+
 /** One tensor that a program writes. */
 export interface WebGpuOutput {
   shape: number[];
@@ -28,7 +31,10 @@ export interface WebGpuProgram<Output extends string = string> {
   uniforms?: Readonly<Record<string, WebGpuUniform>> | undefined;
   /** Inputs and outputs, of float32 and as many elements as 4 divides, that are bound as `array<vec4f>`. */
   vectors?: readonly string[] | undefined;
+  /** Features whose `enable` the module begins with; a device without one refuses the program. `startWebGpuDevice` makes one with what the adapter has. */
+  requires?: readonly WebGpuFeature[] | undefined;
   workgroupSize: [number, number, number];
+  /** At most 65,535 an axis on a stock device: a longer grid is folded over two axes, or a loop strides by `num_workgroups`. */
   workgroups: [number, number, number];
   /** WGSL functions and `var<workgroup>`; the entry point is written as `fn main(...)` with its builtins, without attributes. */
   code: string;
