@@ -14,3 +14,16 @@ export class DTypeError extends TypeError {
 export class OptionError extends RangeError {
   override readonly name = 'OptionError';
 }
+
+/** The WebGPU device is gone, and every tensor on it. */
+export class DeviceLostError extends Error {
+  override readonly name = 'DeviceLostError';
+
+  /** @param reason - `'destroyed'` if the program itself destroyed the device, `'unknown'` if the driver or the browser took it away. */
+  constructor(
+    readonly reason: GPUDeviceLostReason,
+    message: string,
+  ) {
+    super(message);
+  }
+}

@@ -23,9 +23,10 @@ export {
 } from './depthwise-conv/depthwise-conv-2d';
 export type { BackendName, BackendReport, InitBackendOptions } from './devices/backend-report';
 export { initBackend } from './devices/init-backend';
+export { recoverWebGpuDevice } from './devices/web-gpu-device';
 export { type DropoutOptions, dropout, dropoutBackwardOperator, dropoutOperator } from './dropout/dropout';
 export { embedding, embeddingBackwardOperator, embeddingOperator } from './embedding/embedding';
-export { DTypeError, OptionError, ShapeError } from './errors';
+export { DeviceLostError, DTypeError, OptionError, ShapeError } from './errors';
 export type { Array64, Matrix64, Nested64, Tensor64 } from './float64/array64';
 export { type Cp64, cpDecompose64 } from './float64/cp-decompose64';
 export { type LeastSquares64, leastSquares64 } from './float64/least-squares64';
@@ -93,9 +94,11 @@ export {
   withScratch,
 } from './wasm/index';
 export { enableWasmKernels, type WasmReport } from './wasm-kernels/enable-wasm-kernels';
+export { deviceLost } from './webgpu/device-loss';
 export { declareSums, declareTiles, type GemmCode, type GemmOperand, multiplyTiles } from './webgpu/gemm-code';
 export { type GemmPlan, type GemmSize, type GemmTile, planGemm, workgroupBytesOf } from './webgpu/gemm-tile';
 export { type GemmProgram, runGemm } from './webgpu/run-gemm';
 export { runProgram } from './webgpu/run-program';
+export { type KernelTime, type KernelTimes, timeKernels } from './webgpu/time-kernels';
 export { type WebGpuBackend, webGpuBackend } from './webgpu/web-gpu-backend';
-export type { WebGpuOutput, WebGpuProgram, WebGpuUniform } from './webgpu/web-gpu-program';
+export type { WebGpuFeature, WebGpuOutput, WebGpuProgram, WebGpuUniform } from './webgpu/web-gpu-program';

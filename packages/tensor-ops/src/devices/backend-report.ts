@@ -8,6 +8,11 @@ export interface InitBackendOptions {
   prefer?: BackendName[];
   /** Take WebGPU on a software rasteriser (SwiftShader, llvmpipe) too: right for tests, slower than WASM. Default false. */
   allowSoftwareGpu?: boolean;
+  /**
+   * Start WebGPU on a device with all that the adapter has for compute (more storage buffers and workgroup memory, larger buffers, timestamps, subgroups, f16)
+   * instead of the one tfjs asks for. It cannot replace a device on which tensors live. Default false.
+   */
+  fullDevice?: boolean;
 }
 
 /** What `initBackend` picked, and what it passed over. */

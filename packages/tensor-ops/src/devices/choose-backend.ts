@@ -11,7 +11,9 @@ export interface StartedBackend {
 }
 
 /** Starts one backend as tfjs's current one, or says why it cannot be used. */
-export type StartBackend = (options: { allowSoftwareGpu: boolean }) => Promise<StartedBackend | { refused: string }>;
+export type StartBackend = (
+  options: Required<Omit<InitBackendOptions, 'prefer'>>,
+) => Promise<StartedBackend | { refused: string }>;
 
 /** Tries the preferred backends, then `usual`, until one starts. */
 export async function chooseBackend(
@@ -19,10 +21,10 @@ export async function chooseBackend(
   usual: readonly BackendName[],
   starters: Record<BackendName, StartBackend>,
 ): Promise<BackendReport> {
-  const { prefer, allowSoftwareGpu } = checkInitOptions(options);
+  const { prefer, ...how } = checkInitOptions(options);
   const tried: BackendReport['tried'] = [];
   for (const backend of new Set([...prefer, ...usual])) {
-    const started = await starters[backend]({ allowSoftwareGpu });
+    const started = await starters[backend](how);
     if ('refused' in started) {
       tried.push({ backend, reason: started.refused });
       continue;
@@ -35,9 +37,9 @@ export async function chooseBackend(
   throw new Error(`initBackend: no backend can be used${reasons.join('')}`);
 }
 
-function checkInitOptions(options: InitBackendOptions): { prefer: BackendName[]; allowSoftwareGpu: boolean } {
-  checkOptions('initBackend', options, { prefer: 'unchecked', allowSoftwareGpu: 'boolean' });
-  const { prefer = [], allowSoftwareGpu = false } = options;
+function checkInitOptions(options: InitBackendOptions): Required<InitBackendOptions> {
+  checkOptions('initBackend', options, { prefer: 'unchecked', allowSoftwareGpu: 'boolean', fullDevice: 'boolean' });
+  const { prefer = [], allowSoftwareGpu = false, fullDevice = false } = options;
   if (!Array.isArray(prefer))
     throw new OptionError(`initBackend: option prefer must be an array of backend names, got ${show(prefer)}`);
   for (const name of prefer) {
@@ -47,5 +49,5 @@ function checkInitOptions(options: InitBackendOptions): { prefer: BackendName[];
       );
     }
   }
-  return { prefer, allowSoftwareGpu };
+  return { prefer, allowSoftwareGpu, fullDevice };
 }

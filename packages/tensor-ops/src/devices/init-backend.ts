@@ -8,9 +8,9 @@ const nodeOnly: StartBackend = async () => ({
   refused: "it runs in Node only, through initBackend of '@mixfold/tensor-ops/node'",
 });
 
-const startWebGpuOfPage: StartBackend = async ({ allowSoftwareGpu }) => {
+const startWebGpuOfPage: StartBackend = async (options) => {
   const gpu = globalThis.navigator?.gpu as GPU | undefined;
-  if (gpu !== undefined) return startWebGpu(gpu, allowSoftwareGpu, async () => notImported('webgpu'));
+  if (gpu !== undefined) return startWebGpu(gpu, options, async () => notImported('webgpu'));
   const insecure = globalThis.isSecureContext === false;
   return {
     refused: insecure
@@ -24,8 +24,10 @@ const startWebGpuOfPage: StartBackend = async ({ allowSoftwareGpu }) => {
  *
  * @param options.prefer - Backends to try first.
  * @param options.allowSoftwareGpu - Take WebGPU without a GPU (SwiftShader, llvmpipe) too.
+ * @param options.fullDevice - Start WebGPU on a device with all that the adapter has for compute.
  * @returns What was picked, on which device, and why the ones before it were not.
- * @throws OptionError for an unknown option or backend; Error with every reason if no backend can be used.
+ * @throws OptionError for an unknown option or backend; Error with every reason if no backend can be used, or if `fullDevice` would replace a device
+ *   on which tensors live.
  * @remarks A bundler cannot import what may not be installed, so only backends that the page itself imports are considered. In Node use
  *   `initBackend` of `@mixfold/tensor-ops/node`.
  */

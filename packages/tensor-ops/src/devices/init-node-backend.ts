@@ -20,8 +20,10 @@ const startImported =
  *
  * @param options.prefer - Backends to try first.
  * @param options.allowSoftwareGpu - Take WebGPU without a GPU (SwiftShader, llvmpipe) too.
+ * @param options.fullDevice - Start WebGPU on a device with all that the adapter has for compute.
  * @returns What was picked, on which device, and why the ones before it were not.
- * @throws OptionError for an unknown option or backend; Error with every reason if no backend can be used.
+ * @throws OptionError for an unknown option or backend; Error with every reason if no backend can be used, or if `fullDevice` would replace a device
+ *   on which tensors live.
  * @remarks Where WebGPU is picked, `navigator.gpu` and the WebGPU globals are defined. Nothing keeps the process alive.
  */
 export function initBackend(options: InitBackendOptions = {}): Promise<BackendReport> {

@@ -4,6 +4,7 @@ import type { StartBackend } from './choose-backend';
 import { importOptional } from './optional-package';
 import { firstLine } from './start-tfjs-backend';
 import { startWebGpu } from './start-web-gpu';
+import { stockDevice } from './web-gpu-device';
 
 interface DawnPackage {
   create(options: string[]): GPU;
@@ -26,20 +27,21 @@ interface WebGpuPackage {
 }
 
 /** Starts WebGPU in Node through Dawn (package `webgpu`), or through a `navigator.gpu` that the program has set up itself. */
-export const startDawn: StartBackend = async ({ allowSoftwareGpu }) => {
+export const startDawn: StartBackend = async (options) => {
   const given = globalThis.navigator?.gpu as GPU | undefined;
-  if (given !== undefined) return startWebGpu(given, allowSoftwareGpu, (adapter) => registerWebGpu(adapter));
-  if (!allowSoftwareGpu && !mayHaveGpu())
+  if (given !== undefined) return startWebGpu(given, options, (adapter) => registerWebGpu(adapter));
+  if (!options.allowSoftwareGpu && !mayHaveGpu())
     return { refused: `this machine has no GPU: there is none of ${deviceFiles.join(', ')}` };
   const dawn = await importOptional<DawnPackage>('webgpu');
   if ('refused' in dawn) return dawn;
   let gpu: GPU;
   try {
-    gpu = dawn.module.create([]);
+    // Rounded to a tenth of a millisecond otherwise, lest pages spy by them.
+    gpu = dawn.module.create(['disable-dawn-features=timestamp_quantization']);
   } catch (error) {
     return { refused: `package 'webgpu' could not start Dawn: ${firstLine(error)}` };
   }
-  return startWebGpu(gpu, allowSoftwareGpu, async (adapter) => {
+  return startWebGpu(gpu, options, async (adapter) => {
     Object.assign(globalThis, dawn.module.globals);
     setNavigatorGpu(gpu);
     const refused = await registerWebGpu(adapter);
@@ -62,24 +64,7 @@ async function registerWebGpu(adapter: GPUAdapter): Promise<string | null> {
   const { module } = webGpu;
   // A program that imported the package before calling us did so without `navigator.gpu`, and then it registers nothing.
   if (!findBackendFactory('webgpu')) {
-    registerBackend('webgpu', async () => new module.WebGPUBackend(await requestDevice(adapter), adapter.info), 3);
+    registerBackend('webgpu', async () => new module.WebGPUBackend(await stockDevice(adapter), adapter.info), 3);
   }
   return null;
-}
-
-const limits = [
-  'maxComputeWorkgroupStorageSize',
-  'maxComputeWorkgroupsPerDimension',
-  'maxStorageBufferBindingSize',
-  'maxBufferSize',
-  'maxComputeWorkgroupSizeX',
-  'maxComputeInvocationsPerWorkgroup',
-] as const;
-
-/** A device with what tfjs's own registration asks for. */
-function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
-  return adapter.requestDevice({
-    requiredFeatures: adapter.features.has('timestamp-query') ? ['timestamp-query'] : [],
-    requiredLimits: Object.fromEntries(limits.map((name) => [name, adapter.limits[name]])),
-  });
 }

@@ -1,7 +1,9 @@
 import { engine, findBackendFactory } from '@tensorflow/tfjs-core';
+import { webGpuBackend } from '../webgpu/web-gpu-backend';
 import type { StartedBackend } from './choose-backend';
 import { startTfjsBackend } from './start-tfjs-backend';
 import { describeAdapter, findAdapter, isSoftwareAdapter, softwareRefusal } from './web-gpu-adapter';
+import { startFullDevice } from './web-gpu-device';
 
 /**
  * Starts tfjs's WebGPU backend on `gpu` if its adapter may be used.
@@ -10,7 +12,7 @@ import { describeAdapter, findAdapter, isSoftwareAdapter, softwareRefusal } from
  */
 export async function startWebGpu(
   gpu: GPU,
-  allowSoftwareGpu: boolean,
+  { allowSoftwareGpu, fullDevice }: { allowSoftwareGpu: boolean; fullDevice: boolean },
   register: (adapter: GPUAdapter) => Promise<string | null>,
 ): Promise<StartedBackend | { refused: string }> {
   let adapter: GPUAdapter | { refused: string };
@@ -21,11 +23,17 @@ export async function startWebGpu(
   }
   if ('refused' in adapter) return adapter;
   const unregistered = findBackendFactory('webgpu') ? null : await register(adapter);
+  const isRunning = engine().registry.webgpu !== undefined;
   const refused = unregistered ?? (await startTfjsBackend('webgpu'));
   if (refused !== null) return { refused };
+  if (fullDevice) {
+    const stock = webGpuBackend(engine().backend);
+    await startFullDevice(gpu, stock, allowSoftwareGpu);
+    if (!isRunning && engine().backend !== (stock as unknown)) stock.device.destroy();
+  }
+  const backend = webGpuBackend(engine().backend);
   // tfjs asks for an adapter of its own, so the device it got has the last word.
-  const { device } = engine().backend as unknown as { device: GPUDevice };
-  const info = device.adapterInfo ?? adapter.info ?? {};
+  const info = backend.device.adapterInfo ?? adapter.info ?? {};
   const software = isSoftwareAdapter(info);
   if (software && !allowSoftwareGpu) return { refused: softwareRefusal(info) };
   return { tfjsName: 'webgpu', device: describeAdapter(info), software };

@@ -33,7 +33,7 @@ export function checkProgramLimits(program: WebGpuProgram, { limits, features }:
     if (!features.has(feature)) {
       throw programError(
         program,
-        `needs '${feature}', which the device was not made with; startWebGpuDevice makes one with it where the adapter has it`,
+        `needs '${feature}', which the device was not made with; initBackend({ fullDevice: true }) starts one with it where the adapter has it`,
       );
     }
   }

@@ -1,8 +1,9 @@
 import { env } from '@tensorflow/tfjs-core';
+import { timerOf } from './kernel-timer';
 import type { WebGpuBackend } from './web-gpu-backend';
 
 /**
- * Records one dispatch in the backend's own compute pass, submits when the backend would, and times it while `tf.time` runs: what
+ * Records one dispatch in the backend's own compute pass, submits when the backend would, and times it while `tf.time` or `timeKernels` runs: what
  * `WebGPUBackend.recordAndSubmit` does after its bind group, so that our programs and tfjs's stand in one queue in call order.
  */
 export function recordDispatch(
@@ -13,6 +14,8 @@ export function recordDispatch(
   workgroups: [number, number, number],
 ): void {
   const timers = backend.activeTimers;
+  const timer = timerOf(backend);
+  timer?.beginPass(name);
   backend.ensureCommandEncoderReady();
   if (timers && backend.supportTimestampQuery) {
     backend.endComputePassEncoder();
@@ -27,6 +30,7 @@ export function recordDispatch(
   pass.setBindGroup(0, bindGroup);
   pass.dispatchWorkgroups(...workgroups);
   backend.dispatchCountInPass++;
+  timer?.endPass();
   if (timers) {
     backend.endComputePassEncoder();
     timers.push({ name, query: backend.getQueryTime() });

@@ -229,7 +229,7 @@ describeBackends(
         [
           'a feature that the device was not made with',
           { requires: ['shader-f16'] },
-          /needs 'shader-f16', .* startWebGpuDevice makes/,
+          /needs 'shader-f16', .* initBackend\(\{ fullDevice: true \}\) starts/,
         ],
         ['vectors of what is no binding', { vectors: ['c'] }, /there is no binding 'c' to hold vectors/],
         [

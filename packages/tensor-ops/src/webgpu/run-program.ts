@@ -1,4 +1,5 @@
 import { env, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { watchDevice } from './device-loss';
 import { checkProgramLimits } from './program-limits';
 import { programPipeline } from './program-pipeline';
 import { recordDispatch } from './record-dispatch';
@@ -11,6 +12,7 @@ import { programError, type WebGpuOutput, type WebGpuProgram, type WgslScalar } 
  * @returns one new tensor per output, by name. Its memory is not cleared before the shader runs: write every element.
  * @throws Error if the program breaks a rule that can be seen here: a name, an unused binding or uniform, a device limit, an empty or
  *   complex tensor. What only the shader compiler sees (WGSL errors) is reported by the device, never thrown: test in an error scope.
+ * @throws DeviceLostError once the device is lost.
  * @remarks The dispatch is recorded, not awaited. An intermediate tensor may be given to `backend.disposeData` right after the last
  *   program that reads it is recorded.
  */
@@ -18,6 +20,8 @@ export function runProgram<Output extends string>(
   backend: WebGpuBackend,
   program: WebGpuProgram<Output>,
 ): Record<Output, TensorInfo> {
+  const { error } = watchDevice(backend);
+  if (error !== undefined) throw error;
   checkProgramLimits(program, backend.device);
   const given = Object.entries(program.inputs);
   const inputTypes = given.map(([name, info]) => scalarType(backend, program, name, info));

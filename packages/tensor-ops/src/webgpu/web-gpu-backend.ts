@@ -1,9 +1,15 @@
-import type { DataType, TensorInfo } from '@tensorflow/tfjs-core';
+import type { DataType, KernelBackend, TensorInfo } from '@tensorflow/tfjs-core';
+import { watchDevice } from './device-loss';
+
+/** Values on the host. */
+type BackendValues = ReturnType<KernelBackend['readSync']>;
 
 /** What the WebGPU backend keeps about one tensor; `dtype` is that of the buffer, which a cast may have relabelled outside. */
 export interface WebGpuTensorData {
   dtype: DataType;
   resource?: unknown;
+  /** The values, while they are on the host. */
+  values?: BackendValues | null;
 }
 
 /**
@@ -16,6 +22,8 @@ export interface WebGpuBackend {
   /** Makes a tensor; without values its memory is acquired by `uploadToGPU` and is not cleared. */
   makeTensorInfo(shape: number[], dtype: DataType): TensorInfo;
   disposeData(dataId: object, force?: boolean): boolean;
+  read(dataId: object): Promise<BackendValues>;
+  readSync(dataId: object): BackendValues;
   uploadToGPU(dataId: object): void;
   /** Writes the values into a pooled uniform buffer that is given back after the next submit. */
   makeUniforms(uniforms: { type: 'int32' | 'uint32' | 'float32'; data: number[] }[]): GPUBufferBinding;
@@ -33,6 +41,8 @@ export interface WebGpuBackend {
   /** Set while `tf.time` or `tf.profile` runs. */
   activeTimers?: { name: string; query: Promise<number> }[] | null;
   getQueryTime(): Promise<number>;
+  /** Records one dispatch of a program of tfjs's own. */
+  recordAndSubmit(program: object, ...rest: unknown[]): void;
 }
 
 const methods = [
@@ -44,12 +54,15 @@ const methods = [
   'endComputePassEncoder',
   'submitQueue',
   'getQueryTime',
+  'recordAndSubmit',
+  'read',
+  'readSync',
 ] as const;
 const objects = ['device', 'tensorMap', 'commandQueueOwnedIds'] as const;
 const checked = new WeakSet<object>();
 
 /**
- * The backend object that tfjs hands to a kernel, as the interface above.
+ * The backend object that tfjs hands to a kernel, as the interface above; from then on the loss of its device is a typed error.
  *
  * @throws Error if a member is missing: another backend, or a release of the WebGPU backend that this package does not know.
  */
@@ -67,6 +80,7 @@ export function webGpuBackend(backend: unknown): WebGpuBackend {
       );
     }
     checked.add(candidate);
+    watchDevice(backend as WebGpuBackend);
   }
   return backend as WebGpuBackend;
 }

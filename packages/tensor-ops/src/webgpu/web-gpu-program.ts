@@ -31,7 +31,7 @@ export interface WebGpuProgram<Output extends string = string> {
   uniforms?: Readonly<Record<string, WebGpuUniform>> | undefined;
   /** Inputs and outputs, of float32 and as many elements as 4 divides, that are bound as `array<vec4f>`. */
   vectors?: readonly string[] | undefined;
-  /** Features whose `enable` the module begins with; a device without one refuses the program. `startWebGpuDevice` makes one with what the adapter has. */
+  /** Features whose `enable` the module begins with; a device without one refuses the program. `fullDevice` of `initBackend` starts one with all that the adapter has. */
   requires?: readonly WebGpuFeature[] | undefined;
   workgroupSize: [number, number, number];
   /** At most 65,535 an axis on a stock device: a longer grid is folded over two axes, or a loop strides by `num_workgroups`. */
