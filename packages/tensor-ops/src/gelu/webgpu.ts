@@ -1,6 +1,6 @@
 import { util } from '@tensorflow/tfjs-core';
-import { acceptsLines } from '../lines/webgpu-lines';
 import type { FusedKernel } from '../operator/types';
+import { acceptsBindings } from '../webgpu/accepts-bindings';
 import { runProgram } from '../webgpu/run-program';
 import { webGpuBackend } from '../webgpu/web-gpu-backend';
 
@@ -39,7 +39,7 @@ fn gated(given: f32) -> vec2f {
 /** A kernel that reads `names` element by element and makes one tensor of their shape, each element by the WGSL `element`. */
 function elementwise(name: string, names: string, made: string, element: string): FusedKernel {
   return {
-    accepts: acceptsLines,
+    accepts: acceptsBindings,
     run({ inputs, attributes, outputShapes, backend }) {
       const shape = outputShapes[made]!;
       const size = util.sizeFromShape(shape);

@@ -1,7 +1,8 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { Lines } from '../lines/lines';
-import { acceptsLines, runLineProgram } from '../lines/webgpu-lines';
+import { runLineProgram } from '../lines/webgpu-lines';
 import type { FusedKernel, KernelCall } from '../operator/types';
+import { acceptsBindings } from '../webgpu/accepts-bindings';
 import { runProgram } from '../webgpu/run-program';
 import { webGpuBackend } from '../webgpu/web-gpu-backend';
 
@@ -10,7 +11,7 @@ const linesOf = ({ sizes }: KernelCall): Lines => ({ outer: sizes['...rows']!, c
 /** Normalisation of rows, a group of threads each; `centred` with their mean taken off, in two steps as in the other forms. */
 function webgpuNorm(centred: boolean): FusedKernel {
   return {
-    accepts: acceptsLines,
+    accepts: acceptsBindings,
     run(call) {
       const { x, gain, bias } = call.inputs as { x: TensorInfo; gain: TensorInfo; bias?: TensorInfo };
       const { moments } = call.outputShapes;
@@ -43,13 +44,13 @@ function webgpuNorm(centred: boolean): FusedKernel {
   };
 }
 
-/** Rows whose share of the sums over rows one thread adds up. */
-const ROWS_PER_PART = 64;
+/** Rows whose share of the sums over rows one thread adds up: a part; at most 1,024 parts are added after. */
+const rowsPerPart = (rows: number) => Math.max(64, Math.ceil(rows / 1024));
 
 /** Three dispatches: the gradient of x by rows, then the sums over rows in parts, then their totals. */
 function webgpuNormBackward(centred: boolean): FusedKernel {
   return {
-    accepts: acceptsLines,
+    accepts: acceptsBindings,
     run(call) {
       const { x, gain, moments, dOutput } = call.inputs as Record<'x' | 'gain' | 'moments' | 'dOutput', TensorInfo>;
       const { dX, dBias } = call.outputShapes as { dX: number[]; dBias?: number[] };
@@ -77,7 +78,7 @@ function webgpuNormBackward(centred: boolean): FusedKernel {
       });
       const rows = linesOf(call).outer;
       const partial = sumRows(call, `${normal} * dOutput[i]`, { x, moments, dOutput }, rows, dBias !== undefined, 'partial');
-      const chunks = Math.ceil(rows / ROWS_PER_PART);
+      const chunks = Math.ceil(rows / rowsPerPart(rows));
       const totals = sumRows(call, 'partial[i]', partial, chunks, dBias !== undefined, 'total');
       for (const { dataId } of Object.values(partial)) webGpuBackend(call.backend).disposeData(dataId);
       return { ...gradient, ...totals };
@@ -86,7 +87,7 @@ function webgpuNormBackward(centred: boolean): FusedKernel {
 }
 
 /**
- * Sums of a term over rows, per column: in parts of `ROWS_PER_PART` rows, `[parts, dim]`, or over all of them. With `alone` a
+ * Sums of a term over rows, per column: in parts of `rowsPerPart` rows, `[parts, dim]`, or over all of them. With `alone` a
  * second sum goes along: of `dOutput`, or of its parts.
  */
 function sumRows(
@@ -98,7 +99,7 @@ function sumRows(
   stage: 'partial' | 'total',
 ): Record<string, TensorInfo> {
   const dim = call.sizes.dim!;
-  const chunk = stage === 'partial' ? ROWS_PER_PART : rows;
+  const chunk = stage === 'partial' ? rowsPerPart(rows) : rows;
   const shape = stage === 'partial' ? [Math.ceil(rows / chunk), dim] : [dim];
   const [first, second] = stage === 'partial' ? ['partial', 'partialBias'] : ['dGain', 'dBias'];
   const outputs: Record<string, { shape: number[] }> = { [first!]: { shape } };

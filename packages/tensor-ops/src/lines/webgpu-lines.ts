@@ -1,5 +1,5 @@
-import { type TensorInfo, util } from '@tensorflow/tfjs-core';
-import type { FusedKernel, KernelCall } from '../operator/types';
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import type { KernelCall } from '../operator/types';
 import { runProgram } from '../webgpu/run-program';
 import { webGpuBackend } from '../webgpu/web-gpu-backend';
 import type { WebGpuUniform } from '../webgpu/web-gpu-program';
@@ -78,12 +78,3 @@ fn main(@builtin(local_invocation_id) id: vec3u, @builtin(workgroup_id) group: v
 }`,
   });
 }
-
-/** What a kernel over lines can bind; beyond it the composed form runs. */
-export const acceptsLines: NonNullable<FusedKernel['accepts']> = ({ inputs, outputShapes, backend }) => {
-  const { limits } = webGpuBackend(backend).device;
-  const shapes = [...Object.values(inputs).map(({ shape }) => shape), ...Object.values(outputShapes)];
-  const bytes = 4 * Math.max(...shapes.map((shape) => util.sizeFromShape(shape)));
-  if (bytes <= limits.maxStorageBufferBindingSize) return null;
-  return `the WebGPU kernels would bind ${bytes} bytes, the device binds ${limits.maxStorageBufferBindingSize}`;
-};

@@ -1,7 +1,8 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { linesOf } from '../lines/lines';
-import { acceptsLines, runLineProgram } from '../lines/webgpu-lines';
+import { runLineProgram } from '../lines/webgpu-lines';
 import type { FusedKernel } from '../operator/types';
+import { acceptsBindings } from '../webgpu/accepts-bindings';
 
 /**
  * WGSL of `top` and `logTotal` of the line `x`: its largest element, and the logarithm of the sum of exponentials relative to it.
@@ -15,7 +16,7 @@ export const logSumOfLine = (x: string) => `
     let logTotal = log(sumOfLine(sumHere, id));`;
 
 export const webgpuLogSumExp: FusedKernel = {
-  accepts: acceptsLines,
+  accepts: acceptsBindings,
   run(call) {
     const x = call.inputs.x as TensorInfo;
     return runLineProgram<string>(call, linesOf(x.shape, call.attributes.axis as number), {
@@ -32,7 +33,7 @@ export const webgpuLogSumExp: FusedKernel = {
 };
 
 export const webgpuLogSumExpBackward: FusedKernel = {
-  accepts: acceptsLines,
+  accepts: acceptsBindings,
   run(call) {
     const { x, largest, logSum, dOutput } = call.inputs as Record<'x' | 'largest' | 'logSum' | 'dOutput', TensorInfo>;
     return runLineProgram(call, linesOf(x.shape, call.attributes.axis as number), {

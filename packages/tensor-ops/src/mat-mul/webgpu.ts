@@ -1,19 +1,12 @@
-import { type TensorInfo, util } from '@tensorflow/tfjs-core';
+import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { FusedKernel, KernelCall } from '../operator/types';
+import { acceptsBindings } from '../webgpu/accepts-bindings';
 import { type MatrixOperand, tallMatrix, webGpuMatrixProduct } from '../webgpu/matrix-product';
 import { webGpuBackend } from '../webgpu/web-gpu-backend';
 import { isShared } from './composed';
 
 /** Matrices of fewer rows leave most of a tile idle when each is multiplied by itself. */
 const LEAST_ROWS = 32;
-
-const accepts: NonNullable<FusedKernel['accepts']> = ({ inputs, outputShapes, backend }) => {
-  const { limits } = webGpuBackend(backend).device;
-  const shapes = [...Object.values(inputs).map(({ shape }) => shape), ...Object.values(outputShapes)];
-  const bytes = 4 * Math.max(...shapes.map((shape) => util.sizeFromShape(shape)));
-  if (bytes <= limits.maxStorageBufferBindingSize) return null;
-  return `the WebGPU kernels would bind ${bytes} bytes, the device binds ${limits.maxStorageBufferBindingSize}`;
-};
 
 function operandsOf(call: KernelCall) {
   const { transposeA, transposeB } = call.attributes as { transposeA: boolean; transposeB: boolean };
@@ -24,7 +17,7 @@ function operandsOf(call: KernelCall) {
 
 /** One product; a stack that shares its right matrix is one tall matrix. */
 export const webgpuMatMul: FusedKernel = {
-  accepts,
+  accepts: acceptsBindings,
   run(call) {
     const { a, b } = call.inputs as Record<'a' | 'b', TensorInfo>;
     const { transposeA, transposeB, product } = operandsOf(call);
@@ -40,7 +33,7 @@ export const webgpuMatMul: FusedKernel = {
 
 /** Two products. That of a shared matrix runs along the whole stack, and so sums over it. */
 export const webgpuMatMulBackward: FusedKernel = {
-  accepts,
+  accepts: acceptsBindings,
   run(call) {
     const { a, b, dOutput } = call.inputs as Record<'a' | 'b' | 'dOutput', TensorInfo>;
     const { dA, dB } = call.outputShapes as Record<'dA' | 'dB', number[]>;

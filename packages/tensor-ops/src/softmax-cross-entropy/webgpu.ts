@@ -1,8 +1,9 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { Lines } from '../lines/lines';
-import { acceptsLines, runLineProgram } from '../lines/webgpu-lines';
+import { runLineProgram } from '../lines/webgpu-lines';
 import { logSumOfLine } from '../log-sum-exp/webgpu';
 import type { FusedKernel, KernelCall } from '../operator/types';
+import { acceptsBindings } from '../webgpu/accepts-bindings';
 import { webGpuBackend } from '../webgpu/web-gpu-backend';
 
 const linesOf = ({ sizes }: KernelCall): Lines => ({ outer: sizes['...rows']!, count: sizes.classes!, inner: 1 });
@@ -13,7 +14,7 @@ const readLabel = 'let label = u32(labels[min(line, uniforms.lines - 1u)]);';
 
 /** Two dispatches: the loss of every row, then their mean. */
 export const webgpuCrossEntropy: FusedKernel = {
-  accepts: acceptsLines,
+  accepts: acceptsBindings,
   run(call) {
     const { logits, labels } = call.inputs as { logits: TensorInfo; labels: TensorInfo };
     const { loss, ...saved } = call.outputShapes;
@@ -59,7 +60,7 @@ export const webgpuCrossEntropy: FusedKernel = {
 };
 
 export const webgpuCrossEntropyBackward: FusedKernel = {
-  accepts: acceptsLines,
+  accepts: acceptsBindings,
   run(call) {
     const { logits, labels, largest, logSum, dLoss } = call.inputs as Record<
       'logits' | 'labels' | 'largest' | 'logSum' | 'dLoss',

@@ -1,10 +1,11 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { linesOf } from '../lines/lines';
-import { acceptsLines, runLineProgram } from '../lines/webgpu-lines';
+import { runLineProgram } from '../lines/webgpu-lines';
 import type { FusedKernel } from '../operator/types';
+import { acceptsBindings } from '../webgpu/accepts-bindings';
 
 export const webgpuSoftmax: FusedKernel = {
-  accepts: acceptsLines,
+  accepts: acceptsBindings,
   run(call) {
     const { x, mask } = call.inputs as { x: TensorInfo; mask?: TensorInfo };
     const seen = (value: string, otherwise: string) =>
@@ -36,7 +37,7 @@ export const webgpuSoftmax: FusedKernel = {
 };
 
 export const webgpuSoftmaxBackward: FusedKernel = {
-  accepts: acceptsLines,
+  accepts: acceptsBindings,
   run(call) {
     const { output, dOutput } = call.inputs as { output: TensorInfo; dOutput: TensorInfo };
     return runLineProgram(call, linesOf(output.shape, call.attributes.axis as number), {

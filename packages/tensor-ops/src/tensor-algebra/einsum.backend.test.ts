@@ -29,7 +29,7 @@ const contractions: [equation: string, ...shapes: number[][]][] = [
   ['ij,jk->ik', [17, 257], [257, 19]],
 ];
 
-describeForms('einsum of two operands', { fused: ['wasm'] }, (form) => {
+describeForms('einsum of two operands', { fused: ['wasm', 'webgpu'] }, (form) => {
   test.each(contractions)('agrees with the reference: %s of %j and %j', async (equation, ...shapes) => {
     await agreesWithEquation((...operands) => form.run(() => einsum(equation, ...operands)), equation, shapes, form.tolerance);
   });
@@ -125,12 +125,12 @@ describeBackends('einsum', ({ tolerance, name }) => {
     });
   });
 
-  test('a product of matrices is fused on wasm, one element by element is not', () => {
+  test('a product of matrices is fused on wasm and webgpu, one element by element is not', () => {
     const formOf = (yLabels: string) => {
       const attributes = { aLabels: 'ij', bLabels: 'jk', yLabels };
       return implementationOf(einsumPairOperator, { a: [2, 3], b: [3, 4] }, attributes);
     };
-    expect(formOf('ik').form).toBe(name === 'wasm' ? 'fused' : 'composed');
+    expect(formOf('ik').form).toBe(name === 'cpu' ? 'composed' : 'fused');
     expect(formOf('ijk').form).toBe('composed');
     if (name === 'wasm') expect(formOf('ijk').reason).toBe('the operands are multiplied element by element');
   });

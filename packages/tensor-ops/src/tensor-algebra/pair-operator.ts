@@ -3,6 +3,9 @@ import { defineOperator } from '../operator/define-operator';
 import type { FusedKernel, KernelCall } from '../operator/types';
 import type { WasmBackend } from '../wasm/index';
 import { matrixProduct } from '../wasm-kernels/matrix-product';
+import { acceptsBindings } from '../webgpu/accepts-bindings';
+import { webGpuStackProduct } from '../webgpu/matrix-product';
+import { webGpuBackend } from '../webgpu/web-gpu-backend';
 import { contractPair, type MatrixProduct } from './contract-pair';
 import { longLabels, longSizes, type MatrixLayout, type PairLabels, pairLayout } from './pair-layout';
 import { viewAs } from './permute-axes';
@@ -24,14 +27,18 @@ function backward<T extends TensorInfo>(a: T, b: T, dY: T, { aLabels, bLabels, y
   };
 }
 
-/**
- * Our product of matrices on the heap of tfjs, which for transposed and stacked ones is many times as fast as its own. Operands that lie as it takes
- * them go straight to it: a view is the same data under another shape.
- */
-const wasmContract =
-  (backend: unknown): Contract<TensorInfo> =>
+/** A product of stacks of matrices in one kernel, whatever is transposed. */
+type FusedProduct = (backend: unknown, a: TensorInfo, b: TensorInfo, transposeA: boolean, transposeB: boolean) => TensorInfo;
+
+/** Ours on the heap of tfjs, which for transposed and stacked matrices is many times as fast as its own. */
+const wasmProduct: FusedProduct = (backend, ...operands) => matrixProduct(backend as WasmBackend, ...operands);
+
+const webGpuProduct: FusedProduct = (backend, ...operands) => webGpuStackProduct(webGpuBackend(backend), ...operands);
+
+/** By a fused product. Operands that lie as it takes them go straight to it: a view is the same data under another shape. */
+const contractBy =
+  (fusedProduct: FusedProduct, backend: unknown): Contract<TensorInfo> =>
   (a, b, labels, shape) => {
-    const wasm = backend as WasmBackend;
     const { product, own, result } = pairLayout(labels, a.shape, b.shape);
     if (product !== null) {
       const { operands, swapped } = product;
@@ -44,35 +51,41 @@ const wasmContract =
           shape: [...shape],
         });
         const [first, second] = operands;
-        const made = matrixProduct(wasm, view(x, first), view(y, second), first.transposed, second.transposed);
+        const made = fusedProduct(backend, view(x, first), view(y, second), first.transposed, second.transposed);
         return { dataId: made.dataId, dtype: made.dtype, shape: [...shape] };
       }
     }
     const multiply: MatrixProduct = (left, right, transposeLeft, transposeRight) =>
-      engine().makeTensorFromTensorInfo(matrixProduct(wasm, left, right, transposeLeft, transposeRight));
+      engine().makeTensorFromTensorInfo(fusedProduct(backend, left, right, transposeLeft, transposeRight));
     return tidy(() => viewAs(contractPair(a as Tensor, b as Tensor, labels, multiply), shape));
   };
 
 const asLabels = (call: Pick<KernelCall, 'attributes'>) => call.attributes as unknown as PairLabels;
 
-const wasmPair: FusedKernel = {
+const pairKernel = (fusedProduct: FusedProduct, acceptsSizes?: FusedKernel['accepts']): FusedKernel => ({
   accepts(call) {
     const { a, b } = call.inputs;
     const { product } = pairLayout(asLabels(call), a!.shape, b!.shape);
-    return product === null ? 'the operands are multiplied element by element' : null;
+    return product === null ? 'the operands are multiplied element by element' : (acceptsSizes?.(call) ?? null);
   },
   run(call) {
     const { a, b } = call.inputs;
-    return { y: wasmContract(call.backend)(a!, b!, asLabels(call), call.outputShapes.y!) };
+    return { y: contractBy(fusedProduct, call.backend)(a!, b!, asLabels(call), call.outputShapes.y!) };
   },
-};
+});
 
-const wasmPairBackward: FusedKernel = {
+const pairBackwardKernel = (fusedProduct: FusedProduct, accepts?: FusedKernel['accepts']): FusedKernel => ({
+  ...(accepts ? { accepts } : {}),
   run(call) {
     const { a, b, dY } = call.inputs;
-    return backward(a!, b!, dY!, asLabels(call), wasmContract(call.backend));
+    return backward(a!, b!, dY!, asLabels(call), contractBy(fusedProduct, call.backend));
   },
-};
+});
+
+const wasmPair = /* @__PURE__ */ pairKernel(wasmProduct);
+const wasmPairBackward = /* @__PURE__ */ pairBackwardKernel(wasmProduct);
+const webGpuPair = /* @__PURE__ */ pairKernel(webGpuProduct, acceptsBindings);
+const webGpuPairBackward = /* @__PURE__ */ pairBackwardKernel(webGpuProduct, acceptsBindings);
 
 /** The gradient of `einsumPairOperator`. */
 export const einsumPairBackwardOperator = /* @__PURE__ */ defineOperator({
@@ -82,7 +95,7 @@ export const einsumPairBackwardOperator = /* @__PURE__ */ defineOperator({
   attributes,
   outputs: { dA: '...a', dB: '...b' },
   compose: ({ a, b, dY }, labels) => backward(a, b, dY, labels, composedContract),
-  kernels: { wasm: wasmPairBackward },
+  kernels: { wasm: wasmPairBackward, webgpu: webGpuPairBackward },
 });
 
 /**
@@ -100,6 +113,6 @@ export const einsumPairOperator = /* @__PURE__ */ defineOperator({
     return { '...y': [...yLabels].map((label) => sizes[label] ?? 1) };
   },
   compose: ({ a, b }, labels) => ({ y: contractPair(a, b, labels) }),
-  kernels: { wasm: wasmPair },
+  kernels: { wasm: wasmPair, webgpu: webGpuPair },
   backward: einsumPairBackwardOperator,
 });

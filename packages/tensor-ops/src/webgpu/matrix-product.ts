@@ -71,6 +71,26 @@ function operandCode(name: string, operand: MatrixOperand, width: 'row' | 'colum
   };
 }
 
+/** The product of two stacks, of which one may be a single matrix: `[..., rows, columns]`. */
+export function webGpuStackProduct(
+  backend: WebGpuBackend,
+  a: TensorInfo,
+  b: TensorInfo,
+  transposeA: boolean,
+  transposeB: boolean,
+): TensorInfo {
+  const [aStack, bStack] = [a.shape.slice(0, -2), b.shape.slice(0, -2)];
+  const stack = util.sizeFromShape(aStack) === 1 && bStack.length >= aStack.length ? bStack : aStack;
+  const shape = [...stack, a.shape.at(transposeA ? -1 : -2)!, b.shape.at(transposeB ? -2 : -1)!];
+  const isTall = !transposeA && util.sizeFromShape(bStack) === 1;
+  return webGpuMatrixProduct(
+    backend,
+    { info: isTall ? tallMatrix(a) : a, transposed: transposeA },
+    { info: b, transposed: transposeB },
+    shape,
+  );
+}
+
 /** A stack as one tall matrix: the same memory under another shape. */
 export const tallMatrix = (x: TensorInfo): TensorInfo => ({
   ...x,
