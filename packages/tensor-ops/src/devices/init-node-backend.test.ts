@@ -122,6 +122,20 @@ describe.skipIf(!hasDawn)('initBackend in Node with Dawn on a software driver', 
     expect(report.device).toMatch(/SwiftShader/);
   });
 
+  it('starts a device with all that the adapter has, on demand, and lets the process end', async () => {
+    project = await nodeProject([wasm, webgpu, 'webgpu']);
+    const { value, status } = project.run(`
+      import { initBackend } from './mixfold.mjs';
+      import * as tf from '@tensorflow/tfjs-core';
+      const { backend } = await initBackend({ allowSoftwareGpu: true, fullDevice: true });
+      const adapter = await navigator.gpu.requestAdapter();
+      const buffers = ({ limits }) => limits.maxStorageBuffersPerShaderStage;
+      const product = (await tf.mul(tf.tensor1d([2]), tf.tensor1d([3])).data())[0];
+      console.log(JSON.stringify({ backend, product, all: buffers(tf.backend().device) === buffers(adapter) }));`);
+    expect(status).toBe(0);
+    expect(value).toEqual({ backend: 'webgpu', product: 6, all: true });
+  });
+
   it('works where the program has imported the WebGPU backend before there was a navigator.gpu', async () => {
     project = await nodeProject([wasm, webgpu, 'webgpu']);
     const report = reportOf(project.run(script('{ allowSoftwareGpu: true }', { before: `import '${webgpu}';` })));

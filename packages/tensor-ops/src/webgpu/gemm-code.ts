@@ -175,7 +175,7 @@ function tileReaders(tile: GemmTile, { left, rights }: GemmCode) {
 }
 
 /**
- * The WGSL of a tiled matrix product, for the uniforms `batches`, `rows`, `columns`, `depth`, and with `splits` above 1 `chunk`, the part of the depth that
+ * The WGSL of a tiled matrix product, for the uniforms `batches`, `rows`, `columns`, `depth`, and with `splits` above 1 `gemmChunk`, the part of the depth that
  * one workgroup adds up. While a tile is multiplied, the next one is read from memory into registers.
  *
  * @param splits - Above 1 `store` gets partial products, with `batch` counting the part: `batch + uniforms.batches * part`.
@@ -215,7 +215,7 @@ fn main(
   let y = index / ${across}u;
   var begin = ${range?.begin ?? '0u'};
   var end = min(${range?.end ?? 'uniforms.depth'}, uniforms.depth);
-  ${splits > 1 ? 'begin = max(begin, part / uniforms.batches * uniforms.chunk);\n  end = min(end, (part / uniforms.batches + 1u) * uniforms.chunk);' : ''}
+  ${splits > 1 ? 'begin = max(begin, part / uniforms.batches * uniforms.gemmChunk);\n  end = min(end, (part / uniforms.batches + 1u) * uniforms.gemmChunk);' : ''}
   ${declareSums(tile, products)}
   ${readers.declare}
   var isReady = false;

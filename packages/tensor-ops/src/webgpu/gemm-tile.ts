@@ -45,7 +45,7 @@ const MOST_SPLITS = 32;
 const SPLIT_SPEED = 0.9;
 
 /** Sums in float32 lose digits with their length, so a longer depth is split in any case. */
-const LONGEST_DEPTH = 16384;
+const LONGEST_DEPTH = 8192;
 
 export const threadsOf = (tile: GemmTile): [across: number, along: number] => [
   tile.columns / tile.threadColumns,
@@ -69,6 +69,7 @@ const tilesOf = (size: GemmSize, { rows, columns }: GemmTile) =>
  * The tile for a product on a device: the one that does the least idle work, fills the device, and fits its limits.
  *
  * @param products - Right operands that share the left one.
+ * @throws RangeError if there are too many of them: more than 4 on a stock device.
  */
 export function planGemm(size: GemmSize, products: number, limits: GPUSupportedLimits): GemmPlan {
   let best: (GemmPlan & { score: number }) | undefined;
@@ -89,7 +90,9 @@ export function planGemm(size: GemmSize, products: number, limits: GPUSupportedL
     const score = speed * useful * filled * (splits > 1 ? SPLIT_SPEED : 1);
     if (best === undefined || score > best.score) best = { tile, splits, score };
   }
-  return best!;
+  if (best === undefined)
+    throw new RangeError(`planGemm: no tile of this device holds ${products} products in its registers and workgroup memory`);
+  return best;
 }
 
 /** Parts of the depth whose results one buffer holds. */

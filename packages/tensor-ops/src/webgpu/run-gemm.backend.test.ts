@@ -128,7 +128,7 @@ describeBackends(
       await assertClose('output', output!, { ...expected, shape: [rows, columns] }, { relative });
     });
 
-    test('refuses an input that neither program uses', () => {
+    test('refuses an input that neither program uses, and a uniform that is taken', () => {
       const [a, b] = [tf.ones([1, 2, 300]), tf.ones([1, 300, 2])];
       for (const splits of [1, 2]) {
         const program = { ...plain(a, b), plan: { tile: tiles[3]!, splits } };
@@ -136,6 +136,10 @@ describeBackends(
           "WebGPU program 'TestProduct': binding 'c' is not used",
         );
       }
+      const uniforms = { depth: { type: 'u32', value: 3 } } as const;
+      expect(() => runGemm(webGpuBackend(tf.backend()), { ...plain(a, b), uniforms })).toThrow(
+        "uniform 'depth' is the size of the product",
+      );
     });
   },
   { only: ['webgpu'] },
@@ -150,6 +154,7 @@ test('the plan of a product fits a stock device, splits a long depth and keeps s
   expect(plan(4096, 4096, 3)).toMatchObject({ tile: { rows: 128, columns: 8 } });
   expect(plan(64, 65536, 64).splits).toBeGreaterThan(1);
   expect(plan(64, 64, 64).splits).toBe(1);
+  expect(() => plan(64, 64, 64, 5)).toThrow('planGemm: no tile of this device holds 5 products');
   for (const products of [1, 2, 3, 4]) {
     for (const rows of [1, 7, 100, 4096]) {
       const { tile } = plan(rows, 64, rows, products);

@@ -3,7 +3,7 @@ import { type GemmCode, gemmCode, storeParts, sumPartsCode } from './gemm-code';
 import { type GemmPlan, type GemmSize, planGemm, threadsOf } from './gemm-tile';
 import { runProgram } from './run-program';
 import type { WebGpuBackend } from './web-gpu-backend';
-import type { WebGpuOutput, WebGpuProgram, WebGpuUniform } from './web-gpu-program';
+import { programError, type WebGpuOutput, type WebGpuProgram, type WebGpuUniform } from './web-gpu-program';
 
 /** A matrix product whose operands are made, and whose result is used, by WGSL of the caller. */
 export interface GemmProgram<Output extends string = string> extends GemmCode {
@@ -54,7 +54,11 @@ export function runGemm<Output extends string>(backend: WebGpuBackend, program: 
   const [across, along] = threadsOf(tile);
   const tiles = size.batches * splits * Math.ceil(size.rows / tile.rows) * Math.ceil(size.columns / tile.columns);
   const grid = { workgroupSize: [across * along, 1, 1] as Triple, workgroups: gridOf(tiles, limits) };
-  const uniforms: Record<string, WebGpuUniform> = { ...sizeUniforms(size), ...program.uniforms };
+  const uniforms = sizeUniforms(size);
+  for (const [item, uniform] of Object.entries(program.uniforms ?? {})) {
+    if (uniforms[item] !== undefined) throw programError(program, `uniform '${item}' is the size of the product`);
+    uniforms[item] = uniform;
+  }
   const all = { name, inputs: program.inputs, vectors, uniforms };
   const codeOf = (stage: string, make: () => string) => {
     const key = [stage, splits, tile.rows, tile.columns, tile.depth, ...wgslOf(program)].join('\0');
@@ -70,7 +74,7 @@ export function runGemm<Output extends string>(backend: WebGpuBackend, program: 
   const first = codeOf('parts', () => gemmCode(tile, { ...program, store: storeParts(products, splits) }, splits));
   const second = codeOf('sums', () => sumPartsCode(program, splits));
   const total = size.batches * size.rows * size.columns;
-  uniforms.chunk = { type: 'u32', value: Math.ceil(size.depth / splits / tile.depth) * tile.depth };
+  uniforms.gemmChunk = { type: 'u32', value: Math.ceil(size.depth / splits / tile.depth) * tile.depth };
   const made = runProgram(backend, {
     // What neither program uses is bound by the first, which is then refused.
     ...usedBy((item) => uses(first, item) || !uses(second, item), all),

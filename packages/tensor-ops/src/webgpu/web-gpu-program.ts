@@ -41,6 +41,6 @@ export interface WebGpuProgram<Output extends string = string> {
 }
 
 /** An Error that names the program; these are mistakes of a kernel's author or sizes its `accepts` should have refused. */
-export function programError(program: WebGpuProgram, message: string): Error {
+export function programError(program: { readonly name: string }, message: string): Error {
   return new Error(`WebGPU program '${program.name}': ${message}`);
 }
