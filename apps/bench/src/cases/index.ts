@@ -2,6 +2,7 @@ import type { BenchCase } from '../bench-case';
 import { aftFullCase } from './aft-full';
 import { aftSimpleCase } from './aft-simple';
 import { aftSimpleMemoryCase } from './aft-simple-memory';
+import { einsumCase } from './einsum';
 import { gemmCase } from './gemm';
 import { gemmThreadsCase } from './gemm-threads';
 import { trainStepCase } from './train-step';
@@ -11,6 +12,7 @@ export const cases: readonly BenchCase[] = [
   gemmCase('simd128'),
   gemmCase('relaxed'),
   gemmThreadsCase,
+  einsumCase,
   trainStepCase,
   aftSimpleCase(false),
   aftSimpleCase(true),

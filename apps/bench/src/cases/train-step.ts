@@ -1,51 +1,111 @@
-import type { WasmBuild } from '@mixfold/tensor-ops';
+import { adamWState, adamWStep, type WasmBuild } from '@mixfold/tensor-ops';
 import * as tf from '@tensorflow/tfjs-core';
 // Registers the gradients of tfjs's ops, which tfjs-core does not.
 import '@tensorflow/tfjs-layers';
 import { assertNear } from '../assert-near';
 import type { BenchCase, Contest } from '../bench-case';
 import { useOurKernels, useStockKernels } from '../kernels-in-use';
-import { layerSizes, layerWeights, transformerLayer } from './transformer-layer';
+import { mixfoldLayer } from './mixfold-layer';
+import { type LayerWeights, layerSizes, layerWeights, transformerLayer } from './transformer-layer';
 
 const { batch, time, dim } = layerSizes;
 
-/** tfjs's own training step, with tfjs's kernels and with ours. */
+/** One way to write the step. */
+interface Step {
+  readonly name: string;
+  readonly form: string;
+  enter(): Promise<void> | void;
+  /** One step of Adam. */
+  run(): void;
+  /** The loss and its gradient in every weight, at the weights before the first step. */
+  gradients(): { loss: tf.Scalar; gradients: tf.Tensor[] };
+  dispose(): void;
+}
+
+/** The training step of a layer: as a user of tfjs writes it, on tfjs's kernels and on ours, and as a user of ours does. */
 export const trainStepCase: BenchCase = {
   name: 'train-step',
-  about:
-    'stock tfjs step of a transformer layer: d 128, 4 heads, F 512, T 64, B 8, tf.train.adam; enableWasmKernels against none',
+  about: 'training step of a transformer layer: d 128, 4 heads, F 512, T 64, B 8, Adam',
   prepare,
 };
+
+const loss = (output: tf.Tensor, target: tf.Tensor) => tf.mean(tf.square(tf.sub(output, target))) as tf.Scalar;
+
+/** Plain tfjs: variables, `tf.train.adam`. */
+function tfjsStep(names: Pick<Step, 'name' | 'form' | 'enter'>, x: tf.Tensor, target: tf.Tensor): Step {
+  const weights = layerWeights();
+  const variables = Object.values(weights);
+  const optimizer = tf.train.adam(1e-3);
+  const lossNow = () => loss(transformerLayer(x, weights), target);
+  return {
+    ...names,
+    run() {
+      optimizer.minimize(lossNow, false, variables);
+    },
+    gradients() {
+      const { value, grads } = tf.variableGrads(lossNow, variables);
+      return { loss: value, gradients: variables.map(({ name }) => grads[name]!) };
+    },
+    dispose() {
+      tf.dispose(variables);
+      optimizer.dispose();
+    },
+  };
+}
+
+/** The primitives of `@mixfold/tensor-ops`, and its AdamW without decay. */
+function mixfoldStep(names: Pick<Step, 'name' | 'form' | 'enter'>, x: tf.Tensor, target: tf.Tensor): Step {
+  const variables = layerWeights();
+  const weightNames = Object.keys(variables) as (keyof LayerWeights)[];
+  let weights: tf.Tensor[] = weightNames.map((name) => variables[name].clone());
+  tf.dispose(Object.values(variables));
+  let state = adamWState(weights);
+  const lossOf = (...given: tf.Tensor[]) => {
+    const named = Object.fromEntries(given.map((weight, i) => [weightNames[i]!, weight]));
+    return loss(mixfoldLayer(x, named as Record<keyof LayerWeights, tf.Tensor>), target);
+  };
+  return {
+    ...names,
+    run() {
+      const next = tf.tidy(() => adamWStep(weights, tf.grads(lossOf)(weights), state, { rate: 1e-3, weightDecay: 0 }));
+      tf.dispose([...weights, state.mean, state.square]);
+      ({ parameters: weights, state } = next);
+    },
+    gradients() {
+      const { value, grads } = tf.valueAndGrads(lossOf)(weights);
+      return { loss: value as tf.Scalar, gradients: grads };
+    },
+    dispose: () => tf.dispose([...weights, state.mean, state.square]),
+  };
+}
+
+const builds: readonly WasmBuild[] = ['simd128', 'relaxed'];
 
 async function prepare(): Promise<Contest> {
   const x = tf.randomNormal([batch, time, dim], 0, 1, 'float32', 1);
   const target = tf.randomNormal([batch, time, dim], 0, 1, 'float32', 2);
-  const contender = (name: string, form: string, enter: () => Promise<void> | void) => {
-    const weights = layerWeights();
-    const variables = Object.values(weights);
-    const optimizer = tf.train.adam(1e-3);
-    const loss = () => tf.mean(tf.square(tf.sub(transformerLayer(x, weights), target))) as tf.Scalar;
-    const run = () => {
-      optimizer.minimize(loss, false, variables);
-    };
-    return { name, form, enter, run, loss, variables, optimizer };
-  };
-  const ours = (build: WasmBuild) =>
-    contender(`step, ours ${build}`, `tfjs ops, our matMul, wasm ${build}`, () => useOurKernels(build));
-  const contestants = [contender('step, tfjs', 'tfjs ops, stock tfjs-wasm', useStockKernels), ours('simd128'), ours('relaxed')];
+  const contestants = [
+    tfjsStep({ name: 'step, tfjs', form: 'tfjs ops, stock tfjs-wasm', enter: useStockKernels }, x, target),
+    ...builds.map((build) => {
+      const names = { name: `step, ours ${build}`, form: `tfjs ops, our kernels, wasm ${build}` };
+      return tfjsStep({ ...names, enter: () => useOurKernels(build) }, x, target);
+    }),
+    ...builds.map((build) => {
+      const names = { name: `step, mixfold ${build}`, form: `our primitives and AdamW, wasm ${build}` };
+      return mixfoldStep({ ...names, enter: () => useOurKernels(build) }, x, target);
+    }),
+  ];
 
   return {
     contestants,
     async check() {
       const results = [];
-      for (const { enter, loss, variables } of contestants) {
+      for (const { enter, gradients } of contestants) {
         await enter();
-        const { value, grads } = tf.variableGrads(loss, variables);
-        results.push({
-          loss: await value.data(),
-          gradients: await Promise.all(variables.map(({ name }) => grads[name]!.data())),
-        });
-        tf.dispose([value, grads]);
+        const made = gradients();
+        const read = await Promise.all(made.gradients.map((gradient) => gradient.data()));
+        results.push({ loss: await made.loss.data(), gradients: read });
+        tf.dispose([made.loss, ...made.gradients]);
       }
       const [stock, ...others] = results;
       for (const [i, other] of others.entries()) {
@@ -57,17 +117,21 @@ async function prepare(): Promise<Contest> {
       }
     },
     targets: (medians) =>
-      ['simd128', 'relaxed'].map((build) => ({
-        text: `step, ours ${build}, over tfjs`,
-        value: medians('step, tfjs') / medians(`step, ours ${build}`),
-        atLeast: 6,
-      })),
+      builds.flatMap((build) => [
+        {
+          text: `step, ours ${build}, over tfjs`,
+          value: medians('step, tfjs') / medians(`step, ours ${build}`),
+          atLeast: 6,
+        },
+        {
+          text: `step, mixfold ${build}, over tfjs`,
+          value: medians('step, tfjs') / medians(`step, mixfold ${build}`),
+          atLeast: 6,
+        },
+      ]),
     dispose() {
       tf.dispose([x, target]);
-      for (const { variables, optimizer } of contestants) {
-        tf.dispose(variables);
-        optimizer.dispose();
-      }
+      for (const contestant of contestants) contestant.dispose();
     },
   };
 }

@@ -10,15 +10,18 @@ import type { AdamWAttributes } from './update-terms';
 import { wasmAdamW } from './wasm';
 import { webgpuAdamW } from './webgpu';
 
-/** What AdamW remembers of a set of parameters. The moments of all of them stand one behind the other, in the order of the set. */
-export interface AdamWState {
+/**
+ * What AdamW remembers of a set of parameters. The moments of all of them stand one behind the other, in the order of the set. A type alias, for
+ * `tf.tidy` returns no interface.
+ */
+export type AdamWState = {
   /** Steps made. */
   readonly updates: number;
   /** Running mean of the gradients, `[weights]`. */
   readonly mean: Tensor1D;
   /** Running mean of their squares, `[weights]`. */
   readonly square: Tensor1D;
-}
+};
 
 /** Options of `adamWStep`; the defaults are those of PyTorch's `AdamW`. */
 export interface AdamWStepOptions {

@@ -26,21 +26,27 @@ export function composedMatMul(
   return { output: reshape(product, outputShapes.output!) };
 }
 
-/** Two more products. The gradient of a shared matrix is one product of two tall matrices, and so sums over the stack. */
+/** One more product for each gradient that is asked for. That of a shared matrix is a product of two tall matrices, and so sums over the stack. */
 export function composedMatMulBackward(
   { a, b, dOutput }: { a: Tensor; b: Tensor; dOutput: Tensor },
   { transposeA, transposeB }: Transpositions,
+  { outputShapes }: { outputShapes: Readonly<Record<string, number[]>> },
 ): Record<string, Tensor> {
-  if (isShared(b)) {
-    const [rows, received] = [tall(a, transposeA), tall(dOutput, false)];
-    const dRows = matMul(received, b, false, !transposeB);
-    const [depth, tokens] = a.shape.slice(-2) as [number, number];
-    const dA = transposeA ? transpose(reshape(dRows, [-1, tokens, depth]), [0, 2, 1]) : dRows;
-    const dB = transposeB ? matMul(received, rows, true, false) : matMul(rows, received, true, false);
-    return { dA: reshape(dA, a.shape), dB };
+  const made: Record<string, Tensor> = {};
+  const shared = isShared(b);
+  const [right, received] = shared ? [b, tall(dOutput, false)] : [stacked(b), stacked(dOutput)];
+  if (outputShapes.dA) {
+    if (shared) {
+      const dRows = matMul(received, right, false, !transposeB);
+      const [depth, tokens] = a.shape.slice(-2) as [number, number];
+      made.dA = transposeA ? transpose(reshape(dRows, [-1, tokens, depth]), [0, 2, 1]) : dRows;
+    } else made.dA = transposeA ? matMul(right, received, transposeB, true) : matMul(received, right, false, !transposeB);
+    made.dA = reshape(made.dA, a.shape);
   }
-  const [left, right, received] = [a, b, dOutput].map(stacked) as [Tensor, Tensor, Tensor];
-  const dA = transposeA ? matMul(right, received, transposeB, true) : matMul(received, right, false, !transposeB);
-  const dB = transposeB ? matMul(received, left, true, transposeA) : matMul(left, received, !transposeA, false);
-  return { dA: reshape(dA, a.shape), dB: reshape(dB, b.shape) };
+  if (outputShapes.dB) {
+    const [left, turned] = shared ? [tall(a, transposeA), false] : [stacked(a), transposeA];
+    const dB = transposeB ? matMul(received, left, true, turned) : matMul(left, received, !turned, false);
+    made.dB = reshape(dB, b.shape);
+  }
+  return made;
 }

@@ -48,6 +48,7 @@ export const matMulOperator = /* @__PURE__ */ defineOperator({
   compose: composedMatMul,
   kernels: { wasm: wasmMatMul, webgpu: webgpuMatMul },
   backward: matMulBackwardOperator,
+  separateGradients: true,
 });
 
 /**

@@ -20,7 +20,7 @@ export const wasmMatMul: FusedKernel = {
   },
 };
 
-/** Both gradients as products on the same memory. */
+/** Each gradient as a product on the same memory. */
 export const wasmMatMulBackward: FusedKernel = {
   accepts(call) {
     const { a, b } = call.inputs as { a: TensorInfo; b: TensorInfo };
@@ -33,9 +33,14 @@ export const wasmMatMulBackward: FusedKernel = {
     const [transposeA, transposeB] = isTransposed(call);
     const product = (left: TensorInfo, right: TensorInfo, transposeLeft: boolean, transposeRight: boolean) =>
       matrixProduct(wasm, left, right, transposeLeft, transposeRight);
-    const dA = transposeA ? product(b, dOutput, transposeB, true) : product(dOutput, b, false, !transposeB);
-    const [left, received] = isShared(b) ? [tall(a), tall(dOutput)] : [a, dOutput];
-    const dB = transposeB ? product(received, left, true, transposeA) : product(left, received, !transposeA, false);
-    return { dA, dB };
+    const made: Record<string, TensorInfo> = {};
+    if (call.outputShapes.dA) {
+      made.dA = transposeA ? product(b, dOutput, transposeB, true) : product(dOutput, b, false, !transposeB);
+    }
+    if (call.outputShapes.dB) {
+      const [left, received] = isShared(b) ? [tall(a), tall(dOutput)] : [a, dOutput];
+      made.dB = transposeB ? product(received, left, true, transposeA) : product(left, received, !transposeA, false);
+    }
+    return made;
   },
 };

@@ -31,23 +31,28 @@ export const webgpuMatMul: FusedKernel = {
   },
 };
 
-/** Two products. That of a shared matrix runs along the whole stack, and so sums over it. */
+/** A product for each gradient. That of a shared matrix runs along the whole stack, and so sums over it. */
 export const webgpuMatMulBackward: FusedKernel = {
   accepts: acceptsBindings,
   run(call) {
     const { a, b, dOutput } = call.inputs as Record<'a' | 'b' | 'dOutput', TensorInfo>;
-    const { dA, dB } = call.outputShapes as Record<'dA' | 'dB', number[]>;
+    const { dA, dB } = call.outputShapes as Partial<Record<'dA' | 'dB', number[]>>;
     const { transposeA, transposeB, product } = operandsOf(call);
     const shared = isShared(b);
     const received = shared ? tallMatrix(dOutput) : dOutput;
-    const ofA = transposeA
-      ? product({ info: b, transposed: transposeB }, { info: dOutput, transposed: true }, dA)
-      : product({ info: received, transposed: false }, { info: b, transposed: !transposeB }, dA);
-    const given: Omit<MatrixOperand, 'transposed'> =
-      shared && transposeA ? { info: a, stack: 'along' } : { info: shared ? tallMatrix(a) : a };
-    const ofB = transposeB
-      ? product({ info: received, transposed: true }, { ...given, transposed: transposeA }, dB)
-      : product({ ...given, transposed: !transposeA }, { info: received, transposed: false }, dB);
-    return { dA: ofA, dB: ofB };
+    const made: Record<string, TensorInfo> = {};
+    if (dA) {
+      made.dA = transposeA
+        ? product({ info: b, transposed: transposeB }, { info: dOutput, transposed: true }, dA)
+        : product({ info: received, transposed: false }, { info: b, transposed: !transposeB }, dA);
+    }
+    if (dB) {
+      const given: Omit<MatrixOperand, 'transposed'> =
+        shared && transposeA ? { info: a, stack: 'along' } : { info: shared ? tallMatrix(a) : a };
+      made.dB = transposeB
+        ? product({ info: received, transposed: true }, { ...given, transposed: transposeA }, dB)
+        : product({ ...given, transposed: !transposeA }, { info: received, transposed: false }, dB);
+    }
+    return made;
   },
 };

@@ -25,6 +25,7 @@ export function planCall(
   inputs: Shapes,
   attributes: Attributes,
   withSaved: boolean,
+  only?: readonly string[],
 ): CallPlan {
   const { sizes, groups: given } = bindContract(parsed.functionName, parsed.inputs, inputs);
   const named = spec.shapes?.(Object.fromEntries(Object.entries(inputs).map(([name, { shape }]) => [name, shape])), attributes);
@@ -33,6 +34,7 @@ export function planCall(
   for (const { name, optional, axes } of withSaved ? [...parsed.outputs, ...parsed.saved] : parsed.outputs) {
     // An optional output is the gradient of an optional input.
     if (optional && inputs[lowerFirst(name.slice(1))] === undefined) continue;
+    if (only !== undefined && !only.includes(name)) continue;
     outputShapes[name] = Object.freeze(shapeOfAxes(axes, { sizes, groups })) as number[];
   }
   const shapes = [...Object.values(inputs).map(({ shape }) => shape), ...Object.values(outputShapes)];
@@ -50,6 +52,7 @@ interface RememberedCall {
   /** Values of the attributes; none if they shape nothing. */
   readonly attributes: readonly unknown[];
   readonly withSaved: boolean;
+  readonly only: readonly string[] | undefined;
   readonly plan: CallPlan;
 }
 
@@ -67,15 +70,17 @@ export class CallPlans {
   ) {}
 
   /** @throws ShapeError */
-  of(inputs: Shapes, attributes: Attributes, withSaved: boolean): CallPlan {
+  of(inputs: Shapes, attributes: Attributes, withSaved: boolean, only?: readonly string[]): CallPlan {
     for (const call of this.#calls) {
-      if (call.withSaved === withSaved && this.#isAlike(call, inputs, attributes)) return call.plan;
+      if (call.withSaved === withSaved && isSameList(call.only, only) && this.#isAlike(call, inputs, attributes))
+        return call.plan;
     }
-    const plan = planCall(this.operator, this.parsed, inputs, attributes, withSaved);
+    const plan = planCall(this.operator, this.parsed, inputs, attributes, withSaved, only);
     this.#calls[this.#oldest] = {
       shapes: this.parsed.inputs.map(({ name }) => inputs[name]?.shape.slice()),
       attributes: this.operator.spec.shapes ? Object.values(attributes) : [],
       withSaved,
+      only: only?.slice(),
       plan,
     };
     this.#oldest = (this.#oldest + 1) % REMEMBERED_CALLS;
@@ -85,7 +90,7 @@ export class CallPlans {
   #isAlike({ shapes, attributes: known }: RememberedCall, inputs: Shapes, attributes: Attributes): boolean {
     const { inputs: contract } = this.parsed;
     for (let i = 0; i < contract.length; i++) {
-      if (!isSameShape(shapes[i], inputs[contract[i]!.name]?.shape)) return false;
+      if (!isSameList(shapes[i], inputs[contract[i]!.name]?.shape)) return false;
     }
     if (known.length === 0) return true;
     // Attributes start from the declared defaults, so all calls list them in one order.
@@ -95,10 +100,10 @@ export class CallPlans {
   }
 }
 
-/** Whether two shapes are equal, or both absent. */
-export function isSameShape(a: readonly number[] | undefined, b: readonly number[] | undefined): boolean {
+/** Whether two lists, such as shapes, are equal, or both absent. */
+export function isSameList<Item>(a: readonly Item[] | undefined, b: readonly Item[] | undefined): boolean {
   if (a === b) return true;
   if (a === undefined || b === undefined || a.length !== b.length) return false;
-  for (let axis = 0; axis < a.length; axis++) if (a[axis] !== b[axis]) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;
 }

@@ -55,6 +55,25 @@ const square = defineOperator({
   backward: squareBackward,
 });
 
+/** y = a b, whose gradients share no work; what was asked for is what counts. */
+let asked: string[][] = [];
+const product = defineOperator({
+  name: 'TestProduct',
+  inputs: { a: 'dim', b: 'dim' },
+  outputs: { y: 'dim' },
+  compose: ({ a, b }) => ({ y: tf.mul(a, b) }),
+  separateGradients: true,
+  backward: defineOperator({
+    name: 'TestProductBackward',
+    inputs: { a: 'dim', b: 'dim', dY: 'dim' },
+    outputs: { dA: 'dim', dB: 'dim' },
+    compose({ a, b, dY }, _, { outputShapes }) {
+      asked.push(Object.keys(outputShapes));
+      return { dA: tf.mul(dY, b), dB: tf.mul(dY, a) };
+    },
+  }),
+});
+
 describeBackends('defineOperator', (backend) => {
   const composed = <T>(fn: () => T) => withImplementation('composed', fn);
   const x = () => tf.tensor2d([1, 2, 3, 4], [2, 2]);
@@ -87,6 +106,25 @@ describeBackends('defineOperator', (backend) => {
     const [dX, dWeight] = composed(() => tf.grads(call)([x(), weight], cotangent));
     await assertClose('dX', dX!, { shape: [2, 2], data: [6, -120, 9, 480] }, { relative: 1e-6 });
     await assertClose('dWeight', dWeight!, { shape: [2, 2], data: [3, 120, 27, 480] }, { relative: 1e-6 });
+  });
+
+  test('of separate gradients only those are made that something needs', async () => {
+    const [a, b, dY] = [tf.tensor1d([1, 2]), tf.tensor1d([3, 4]), tf.tensor1d([5, 6])];
+    asked = [];
+    const dA = tf.grad((input: tf.Tensor) => product.run({ a: input as tf.Tensor1D, b }).y)(a, dY);
+    expect(asked).toEqual([['dA']]);
+    const both = tf.grads((p: tf.Tensor, q: tf.Tensor) => product.run({ a: p as tf.Tensor1D, b: q as tf.Tensor1D }).y)(
+      [a, b],
+      dY,
+    );
+    expect(asked).toEqual([['dA'], ['dA'], ['dB']]);
+    const found = await Promise.all([dA, ...both].map(async (gradient) => [...(await gradient.data())]));
+    expect(found).toEqual([
+      [15, 24],
+      [15, 24],
+      [5, 12],
+    ]);
+    await expectNoLeak(() => tf.grads((p: tf.Tensor) => product.run({ a: p as tf.Tensor1D, b: p as tf.Tensor1D }).y)([a], dY));
   });
 
   test('the gradient keeps to the form of its forward', () => {

@@ -30,14 +30,20 @@ export function defineOperator<
   const parsed = parseOperator(spec as AnyOperator['spec']);
   const operator: Operator<Inputs, Options, Outputs> = {
     spec,
-    run: (given, attributes) => run(given as Record<string, unknown>, attributes) as TensorsOf<Outputs>,
+    run: (given, attributes, only) => {
+      return run(given as Record<string, unknown>, attributes, only as readonly string[]) as TensorsOf<Outputs>;
+    },
   };
   const run = operatorCall(operator as AnyOperator, parsed);
   registry().operators.set(spec.name, operator as AnyOperator);
   return operator;
 }
 
-type Call = (given: Readonly<Record<string, unknown>>, attributes: object | undefined) => Record<string, Tensor>;
+type Call = (
+  given: Readonly<Record<string, unknown>>,
+  attributes: object | undefined,
+  only: readonly string[] | undefined,
+) => Record<string, Tensor>;
 
 /** A call of an operator; what it can know before stands outside. */
 function operatorCall(operator: AnyOperator, parsed: ParsedOperator): Call {
@@ -49,7 +55,7 @@ function operatorCall(operator: AnyOperator, parsed: ParsedOperator): Call {
   const plans = new CallPlans(operator, parsed);
   const variants = new KernelVariants(operator, parsed);
 
-  return (given, attributes) => {
+  return (given, attributes, only) => {
     for (const name of Object.keys(given)) {
       if (!known.has(name)) throw new OptionError(`${functionName}: unknown input '${name}'`);
     }
@@ -68,7 +74,7 @@ function operatorCall(operator: AnyOperator, parsed: ParsedOperator): Call {
     }
     const state = engine().state;
     const taping = state.gradientDepth > 0 && state.kernelDepth === 0 && spec.backward !== undefined;
-    const plan = plans.of(inputs, merged, taping);
+    const plan = plans.of(inputs, merged, taping, only);
     const attrs: TapedAttributes = { call: { attributes: merged, plan, forcedForm: registry().forcedForm } };
     const kernelName = variants.kernelName(inputs);
     const casts: Tensor[] = [];

@@ -82,7 +82,7 @@ function registerVariant(operator: AnyOperator, parsed: ParsedOperator, backendN
     });
   }
   if (operator.spec.backward !== undefined && getGradient(kernelName) == null) {
-    registerBackward(kernelName, operator.spec.backward, parsed, present);
+    registerBackward(kernelName, operator.spec.backward, operator.spec.separateGradients === true, parsed, present);
   }
   return kernelName;
 }
@@ -125,7 +125,13 @@ function filled(shape: number[], value: number): Tensor {
   return value === 0 ? zeros(shape) : tensor(new Float32Array(util.sizeFromShape(shape)).fill(value), shape);
 }
 
-function registerBackward(kernelName: string, backward: AnyOperator, parsed: ParsedOperator, present: readonly string[]): void {
+function registerBackward(
+  kernelName: string,
+  backward: AnyOperator,
+  areSeparate: boolean,
+  parsed: ParsedOperator,
+  present: readonly string[],
+): void {
   const needed = new Set(Object.keys(backward.spec.inputs).map((name) => name.replace(/\?$/, '')));
   const inputsToSave = present.filter((name) => needed.has(name));
   const outputs = parsed.outputs.filter(({ name, optional }) => !optional || present.includes(lowerFirst(name.slice(1))));
@@ -149,21 +155,24 @@ function registerBackward(kernelName: string, backward: AnyOperator, parsed: Par
     });
     const kept = Object.keys(backward.spec.attributes ?? {});
     const backwardAttributes = Object.fromEntries(kept.map((name) => [name, attributes[name]]));
-    const shared = registry();
-    const before = shared.forcedForm;
-    shared.forcedForm = forcedForm;
-    let results: Record<string, Tensor>;
-    try {
-      // Eagerly: tfjs runs each thunk below in a tidy of its own, which would dispose what the others share.
-      results = backward.run(inputs, backwardAttributes) as Record<string, Tensor>;
-    } finally {
-      shared.forcedForm = before;
-    }
+    const compute = (only?: readonly string[]): Record<string, Tensor> => {
+      const shared = registry();
+      const before = shared.forcedForm;
+      shared.forcedForm = forcedForm;
+      try {
+        return backward.run(inputs, backwardAttributes, only) as Record<string, Tensor>;
+      } finally {
+        shared.forcedForm = before;
+      }
+    };
+    // tfjs runs each thunk below in a tidy of its own, which would dispose what the others share; so gradients that share work are made before.
+    const shared = areSeparate ? {} : compute();
     const thunks: Record<string, () => Tensor> = {};
     for (const { name, axes } of parsed.inputs) {
       if (!present.includes(name)) continue;
-      const gradient = gradients.has(gradientName(name)) ? results[gradientName(name)] : undefined;
-      thunks[name] = () => gradient ?? zeros(shapeOfAxes(axes, plan));
+      const gradient = gradientName(name);
+      if (!gradients.has(gradient)) thunks[name] = () => zeros(shapeOfAxes(axes, plan));
+      else thunks[name] = () => shared[gradient] ?? compute([gradient])[gradient]!;
     }
     return thunks;
   };

@@ -59,6 +59,8 @@ export interface OperatorSpec<Inputs extends AxisContract, Options extends Attri
    * that arrives at `output`; its outputs are `dQuery` for the gradient of `query`. An input without one (a mask) gets zeros.
    */
   readonly backward?: AnyOperator;
+  /** Whether the gradients share no work. Each is then computed by itself, and only if something needs it: `backward` is asked for one output at a time. */
+  readonly separateGradients?: boolean;
 }
 
 /** What a composed form may need beside its inputs. */
@@ -83,10 +85,11 @@ export interface Operator<
   /**
    * Checks the inputs and runs the operator on the current backend, recording its gradient.
    *
+   * @param only - The outputs to make, if not all of them.
    * @returns Every output by name; new tensors, which the caller disposes.
    * @throws ShapeError, DTypeError or OptionError before anything is allocated.
    */
-  run(inputs: TensorsOf<Inputs>, attributes?: Partial<Options>): TensorsOf<Outputs>;
+  run(inputs: TensorsOf<Inputs>, attributes?: Partial<Options>, only?: readonly (keyof TensorsOf<Outputs>)[]): TensorsOf<Outputs>;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: an operator is contravariant in its inputs, so no other type takes them all

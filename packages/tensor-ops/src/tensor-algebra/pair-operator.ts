@@ -18,13 +18,17 @@ type Contract<T extends TensorInfo> = (a: T, b: T, labels: PairLabels, shape: re
 const composedContract: Contract<Tensor> = (a, b, labels, shape) => viewAs(contractPair(a, b, labels), shape);
 
 /** The gradient of a contraction is a contraction: of the gradient that arrives with the other operand. */
-function backward<T extends TensorInfo>(a: T, b: T, dY: T, { aLabels, bLabels, yLabels }: PairLabels, contract: Contract<T>) {
+function backward<T extends TensorInfo>(
+  { a, b, dY }: { a: T; b: T; dY: T },
+  { aLabels, bLabels, yLabels }: PairLabels,
+  { outputShapes: { dA, dB } }: Pick<KernelCall, 'outputShapes'>,
+  contract: Contract<T>,
+): Record<string, T> {
+  const made: Record<string, T> = {};
   // Axes of size 1 are left out: what went with them is summed.
-  const [aLong, bLong] = [longLabels(aLabels, a.shape), longLabels(bLabels, b.shape)];
-  return {
-    dA: contract(dY, b, { aLabels: yLabels, bLabels, yLabels: aLong }, a.shape),
-    dB: contract(a, dY, { aLabels, bLabels: yLabels, yLabels: bLong }, b.shape),
-  };
+  if (dA) made.dA = contract(dY, b, { aLabels: yLabels, bLabels, yLabels: longLabels(aLabels, a.shape) }, dA);
+  if (dB) made.dB = contract(a, dY, { aLabels, bLabels: yLabels, yLabels: longLabels(bLabels, b.shape) }, dB);
+  return made;
 }
 
 /** A product of stacks of matrices in one kernel, whatever is transposed. */
@@ -77,8 +81,8 @@ const pairKernel = (fusedProduct: FusedProduct, acceptsSizes?: FusedKernel['acce
 const pairBackwardKernel = (fusedProduct: FusedProduct, accepts?: FusedKernel['accepts']): FusedKernel => ({
   ...(accepts ? { accepts } : {}),
   run(call) {
-    const { a, b, dY } = call.inputs;
-    return backward(a!, b!, dY!, asLabels(call), contractBy(fusedProduct, call.backend));
+    const inputs = call.inputs as Record<'a' | 'b' | 'dY', TensorInfo>;
+    return backward(inputs, asLabels(call), call, contractBy(fusedProduct, call.backend));
   },
 });
 
@@ -94,7 +98,7 @@ export const einsumPairBackwardOperator = /* @__PURE__ */ defineOperator({
   inputs: { a: '...a', b: '...b', dY: '...y' },
   attributes,
   outputs: { dA: '...a', dB: '...b' },
-  compose: ({ a, b, dY }, labels) => backward(a, b, dY, labels, composedContract),
+  compose: (inputs, labels, call) => backward(inputs, labels, call, composedContract),
   kernels: { wasm: wasmPairBackward, webgpu: webGpuPairBackward },
 });
 
@@ -115,4 +119,5 @@ export const einsumPairOperator = /* @__PURE__ */ defineOperator({
   compose: ({ a, b }, labels) => ({ y: contractPair(a, b, labels) }),
   kernels: { wasm: wasmPair, webgpu: webGpuPair },
   backward: einsumPairBackwardOperator,
+  separateGradients: true,
 });

@@ -1,4 +1,4 @@
-import { isSameShape } from '../operator/call-plan';
+import { isSameList } from '../operator/call-plan';
 
 type Shapes = readonly (readonly number[])[];
 
@@ -12,7 +12,7 @@ const SHAPES_PER_TEXT = 32;
 export function remembered<Value>(memory: Memory<Value>, text: string, shapes: Shapes, make: () => Value): Value {
   const known = memory.get(text);
   for (const entry of known ?? []) {
-    if (isSameList(entry.shapes, shapes)) return entry.value;
+    if (isSameShapes(entry.shapes, shapes)) return entry.value;
   }
   const entry = { shapes: shapes.map((shape) => shape.slice()), value: make() };
   if (known === undefined) {
@@ -25,8 +25,8 @@ export function remembered<Value>(memory: Memory<Value>, text: string, shapes: S
   return entry.value;
 }
 
-function isSameList(a: Shapes, b: Shapes): boolean {
+function isSameShapes(a: Shapes, b: Shapes): boolean {
   if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (!isSameShape(a[i], b[i])) return false;
+  for (let i = 0; i < a.length; i++) if (!isSameList(a[i], b[i])) return false;
   return true;
 }
