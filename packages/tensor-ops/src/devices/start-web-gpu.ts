@@ -1,9 +1,10 @@
 import { engine, findBackendFactory } from '@tensorflow/tfjs-core';
+import { watchDevice } from '../webgpu/device-loss';
 import { webGpuBackend } from '../webgpu/web-gpu-backend';
 import type { StartedBackend } from './choose-backend';
 import { startTfjsBackend } from './start-tfjs-backend';
 import { describeAdapter, findAdapter, isSoftwareAdapter, softwareRefusal } from './web-gpu-adapter';
-import { startFullDevice } from './web-gpu-device';
+import { restartDevice, startFullDevice } from './web-gpu-device';
 
 /**
  * Starts tfjs's WebGPU backend on `gpu` if its adapter may be used.
@@ -23,13 +24,15 @@ export async function startWebGpu(
   }
   if ('refused' in adapter) return adapter;
   const unregistered = findBackendFactory('webgpu') ? null : await register(adapter);
-  const isRunning = engine().registry.webgpu !== undefined;
+  const running = engine().registry.webgpu;
+  if (running !== undefined && watchDevice(webGpuBackend(running)).error !== undefined)
+    await restartDevice(gpu, webGpuBackend(running));
   const refused = unregistered ?? (await startTfjsBackend('webgpu'));
   if (refused !== null) return { refused };
   if (fullDevice) {
     const stock = webGpuBackend(engine().backend);
     await startFullDevice(gpu, stock, allowSoftwareGpu);
-    if (!isRunning && engine().backend !== (stock as unknown)) stock.device.destroy();
+    if (running === undefined && engine().backend !== (stock as unknown)) stock.device.destroy();
   }
   const backend = webGpuBackend(engine().backend);
   // tfjs asks for an adapter of its own, so the device it got has the last word.

@@ -92,6 +92,14 @@ describe.runIf(webgpu)('the WebGPU device', () => {
     expect(Array.from(await onHost.data())).toEqual([1, 2]);
     expect((await b.data()).length).toBe(256 * 256);
     tf.dispose([a, b, c, d, onHost]);
+
+    // Who destroyed a device on purpose may start another one.
+    await initBackend({ allowSoftwareGpu: true });
+    expect(backendNow()).not.toBe(backend);
+    const [x, y] = [tf.tensor2d([[3]]), tf.tensor2d([[2]])];
+    const product = matMul(x, y);
+    expect(Array.from(await product.data())).toEqual([6]);
+    tf.dispose([x, y, product]);
   });
 
   test('recovers: a new adapter and device, and tensors made again from the host', async () => {

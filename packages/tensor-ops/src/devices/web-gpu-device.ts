@@ -110,9 +110,13 @@ export async function recoverWebGpuDevice(error: unknown): Promise<void> {
   if (lost === undefined) throw new Error('recoverWebGpuDevice: there is no WebGPU backend to recover');
   const backend = webGpuBackend(lost);
   // Several places may see one loss.
-  if (watchDevice(backend).error === undefined) return;
+  if (watchDevice(backend).error !== undefined) await restartDevice(globalThis.navigator.gpu, backend);
+}
+
+/** Puts tfjs's WebGPU backend on another device, with the features and limits of its lost one. */
+export async function restartDevice(gpu: GPU, backend: WebGpuBackend): Promise<void> {
   const { features, limits, adapterInfo } = backend.device;
-  const adapter = await adapterOf(globalThis.navigator.gpu, isSoftwareAdapter(adapterInfo ?? {}));
+  const adapter = await adapterOf(gpu, isSoftwareAdapter(adapterInfo ?? {}));
   const wanted = fullFeatures.filter((feature) => features.has(feature));
   await replaceDevice(backend, await deviceWith(adapter, wanted, [...stockLimits, ...furtherLimits], limits), adapter);
 }
