@@ -23,14 +23,14 @@ export interface GemmPlan {
   readonly splits: number;
 }
 
-/** Speed of a tile that fills the device, relative to the largest: more registers per thread mean fewer reads of workgroup memory. */
-export const tiles: readonly (GemmTile & { readonly speed: number })[] = [
-  { rows: 128, columns: 128, depth: 8, threadRows: 8, threadColumns: 8, speed: 1 },
-  { rows: 128, columns: 64, depth: 8, threadRows: 8, threadColumns: 4, speed: 0.85 },
-  { rows: 64, columns: 64, depth: 8, threadRows: 8, threadColumns: 4, speed: 0.75 },
-  { rows: 32, columns: 32, depth: 8, threadRows: 4, threadColumns: 4, speed: 0.4 },
-  { rows: 8, columns: 128, depth: 8, threadRows: 4, threadColumns: 4, speed: 0.3 },
-  { rows: 128, columns: 8, depth: 8, threadRows: 4, threadColumns: 4, speed: 0.3 },
+/** Large ones read each operand less often; small ones, and those for few rows or columns, leave less of a small result idle. */
+export const tiles: readonly GemmTile[] = [
+  { rows: 128, columns: 128, depth: 8, threadRows: 8, threadColumns: 8 },
+  { rows: 128, columns: 64, depth: 8, threadRows: 8, threadColumns: 4 },
+  { rows: 64, columns: 64, depth: 8, threadRows: 8, threadColumns: 4 },
+  { rows: 32, columns: 32, depth: 8, threadRows: 4, threadColumns: 4 },
+  { rows: 8, columns: 128, depth: 8, threadRows: 4, threadColumns: 4 },
+  { rows: 128, columns: 8, depth: 8, threadRows: 4, threadColumns: 4 },
 ];
 
 /** Threads that fill a large GPU: 132 processors of 256. A smaller one is filled the sooner. */
@@ -42,7 +42,10 @@ const LEAST_DEPTH = 128;
 const MOST_SPLITS = 32;
 
 /** A second program reads every part again. */
-const SPLIT_SPEED = 0.9;
+const SPLIT_COST = 1.1;
+
+/** Products of floats that reading one element of an operand from memory is worth. */
+const READ_COST = 16;
 
 /** Sums in float32 lose digits with their length, so a longer depth is split in any case. */
 const LONGEST_DEPTH = 8192;
@@ -65,30 +68,35 @@ export const workgroupBytesOf = (tile: GemmTile, products: number): number =>
 const tilesOf = (size: GemmSize, { rows, columns }: GemmTile) =>
   size.batches * Math.ceil(size.rows / rows) * Math.ceil(size.columns / columns);
 
+/** What one thread does per step of depth: products, reads of workgroup memory, and its share of the reads of memory. */
+function threadCost({ rows, columns, threadRows, threadColumns }: GemmTile, products: number): number {
+  const own = products * threadRows * threadColumns + threadRows + products * threadColumns;
+  return own * (1 + READ_COST * (1 / rows + 1 / columns));
+}
+
 /**
- * The tile for a product on a device: the one that does the least idle work, fills the device, and fits its limits.
+ * The tile for a product on a device, and the parts of its depth: of those that fit its limits the plan that takes the least time, a device that is not full taking
+ * the time of one thread.
  *
  * @param products - Right operands that share the left one.
  * @throws RangeError if there are too many of them: more than 4 on a stock device.
  */
 export function planGemm(size: GemmSize, products: number, limits: GPUSupportedLimits): GemmPlan {
-  let best: (GemmPlan & { score: number }) | undefined;
-  for (const { speed, ...tile } of tiles) {
+  let best: (GemmPlan & { cost: number }) | undefined;
+  for (const tile of tiles) {
     const threads = threadsOf(tile)[0] * threadsOf(tile)[1];
     const fits =
       threads <= limits.maxComputeInvocationsPerWorkgroup &&
       workgroupBytesOf(tile, products) <= limits.maxComputeWorkgroupStorageSize &&
       products * tile.threadRows * tile.threadColumns <= 64;
     if (!fits) continue;
-    const workgroups = tilesOf(size, tile);
-    const useful = (size.batches * size.rows * size.columns) / (workgroups * tile.rows * tile.columns);
-    const wanted = Math.min(FILLING_THREADS / (workgroups * threads), MOST_SPLITS, size.depth / LEAST_DEPTH);
+    const all = tilesOf(size, tile) * threads;
+    const wanted = Math.floor(Math.min(FILLING_THREADS / all, MOST_SPLITS, size.depth / LEAST_DEPTH));
     const needed = Math.ceil(size.depth / LONGEST_DEPTH);
-    const room = partialFloats(size, products, limits);
-    const splits = Math.max(1, Math.min(Math.max(Math.floor(wanted), needed), room));
-    const filled = Math.min(1, (workgroups * threads * splits) / FILLING_THREADS);
-    const score = speed * useful * filled * (splits > 1 ? SPLIT_SPEED : 1);
-    if (best === undefined || score > best.score) best = { tile, splits, score };
+    const splits = Math.max(1, Math.min(Math.max(wanted, needed), mostParts(size, products, limits)));
+    const waves = Math.max(1, (all * splits) / FILLING_THREADS);
+    const cost = ((waves * threadCost(tile, products)) / splits) * (splits > 1 ? SPLIT_COST : 1);
+    if (best === undefined || cost < best.cost) best = { tile, splits, cost };
   }
   if (best === undefined)
     throw new RangeError(`planGemm: no tile of this device holds ${products} products in its registers and workgroup memory`);
@@ -96,7 +104,7 @@ export function planGemm(size: GemmSize, products: number, limits: GPUSupportedL
 }
 
 /** Parts of the depth whose results one buffer holds. */
-function partialFloats({ batches, rows, columns }: GemmSize, products: number, limits: GPUSupportedLimits): number {
+function mostParts({ batches, rows, columns }: GemmSize, products: number, limits: GPUSupportedLimits): number {
   const bytes = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
   return Math.floor(bytes / (4 * products * batches * rows * columns));
 }
