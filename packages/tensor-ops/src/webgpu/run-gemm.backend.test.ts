@@ -150,7 +150,7 @@ test('the plan of a product fits a stock device, splits a long depth and keeps s
   expect(plan(4096, 4096, 4096)).toMatchObject({ tile: { rows: 128, columns: 128 }, splits: 1 });
   expect(plan(4096, 4096, 4096, 2)).toMatchObject({ tile: { rows: 128, columns: 64 }, splits: 1 });
   expect(plan(12, 8, 5)).toMatchObject({ tile: { rows: 32, columns: 32 }, splits: 1 });
-  expect(plan(512, 512, 512)).toMatchObject({ tile: { rows: 64, columns: 64 } });
+  expect(plan(512, 512, 512)).toMatchObject({ tile: { rows: 128, columns: 64 }, splits: 4 });
   expect(plan(1, 4096, 4096)).toMatchObject({ tile: { rows: 8, columns: 128 } });
   expect(plan(4096, 4096, 3)).toMatchObject({ tile: { rows: 128, columns: 8 } });
   expect(plan(64, 65536, 64).splits).toBeGreaterThan(1);
