@@ -10,8 +10,18 @@ export interface Contestant {
   readonly threaded?: boolean;
   /** Untimed, before every sample: choose kernels and builds. */
   enter(): Promise<void> | void;
-  /** Does the work, to its end, synchronously. */
-  run(): void;
+  /** Does the work, to its end. A peer that only answers by a promise may return one. */
+  run(): void | Promise<void>;
+  /** Times itself where this process cannot: milliseconds of one run, over so many. */
+  sample?(repeats: number): Promise<number>;
+  /** What it measures is a limit of the machine for this case: its copy, its arithmetic. */
+  readonly isLimit?: boolean;
+}
+
+/** A form or a peer that cannot take part, named so that nobody takes it for forgotten. */
+export interface Missing {
+  readonly name: string;
+  readonly reason: string;
 }
 
 /** A bound that the figures of a case should keep. */
@@ -32,6 +42,10 @@ export interface Contest {
   check(): Promise<void> | void;
   /** The ratios to report, from the medians. */
   targets(medians: Medians): Target[];
+  /** The contestant that the others' times are told over. */
+  readonly ours?: string;
+  /** Contestants that cannot take part; filled by `check` at the latest. */
+  readonly missing?: readonly Missing[];
   dispose(): void;
 }
 
@@ -45,6 +59,8 @@ export interface BenchCase {
   /** What `--only` selects by. */
   readonly name: string;
   readonly about: string;
+  /** Runs with `--full` alone. */
+  readonly onlyFull?: boolean;
   /** Makes the inputs. */
   prepare?(): Promise<Contest>;
   /** Or measures by itself, its own checks included. */

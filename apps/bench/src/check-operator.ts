@@ -33,9 +33,22 @@ export function checkNumbers(
   }
 }
 
-/** Runs `call` forward and backward on the current backend and compares it with the reference. */
-export async function checkCall(prepared: PreparedCase, call: Call, tolerance: Tolerance): Promise<void> {
+/** Runs `call` on the current backend, forward and in the pass 'both' backward, and compares it with the reference. */
+export async function checkCall(
+  prepared: PreparedCase,
+  call: Call,
+  tolerance: Tolerance,
+  pass: 'forward' | 'both' = 'both',
+): Promise<void> {
   const tensors = tensorsOf(prepared.inputs);
+  if (pass === 'forward') {
+    const output = tf.tidy(() => call(tensors, prepared.sizes));
+    try {
+      return checkNumbers(prepared, await output.data(), undefined, tolerance);
+    } finally {
+      tf.dispose([tensors, output]);
+    }
+  }
   const dOutput = tf.tidy(() => tf.reshape(tf.tensor1d(prepared.dOutput), shapeOfOutput(prepared, call, tensors)));
   const { value, gradients } = differentiate(prepared, call, tensors, dOutput);
   try {

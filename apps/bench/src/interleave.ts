@@ -5,6 +5,8 @@ export interface Effort {
   readonly rounds: number;
   /** Milliseconds that a sample should take: shorter runs are repeated. */
   readonly sampleMs: number;
+  /** About how many milliseconds a contestant may take altogether: a slow one has fewer samples, three at least. Default: no bound. */
+  readonly mostMs?: number;
 }
 
 /** Where the time comes from, in milliseconds. */
@@ -31,40 +33,52 @@ export interface Timing {
   readonly samples: number;
   /** 10^9 floating-point operations a second, at the median. */
   readonly gflops?: number;
+  readonly isLimit?: boolean;
 }
+
+/** A run that takes so long is not repeated without need. */
+const slowMs = 100;
 
 /**
  * Times the contestants turn about: a slow spell of the machine falls on all of them alike, so their ratio survives it.
  */
 export async function interleave(
   contestants: readonly Contestant[],
-  { rounds, sampleMs }: Effort,
+  { rounds, sampleMs, mostMs = Number.POSITIVE_INFINITY }: Effort,
   clock: Clock = machineClock,
 ): Promise<Timing[]> {
-  const repeats = new Map<Contestant, number>();
-  const brief = new Set<Contestant>();
+  const turns: { contestant: Contestant; repeats: number; isBrief: boolean; samples: number[]; most: number }[] = [];
   for (const contestant of contestants) {
     await contestant.enter();
-    contestant.run();
-    const once = time(contestant, 2, clock);
-    repeats.set(contestant, Math.max(1, Math.round(sampleMs / once)));
-    if (once < 50) brief.add(contestant);
+    // The first run compiles and warms up; of a slow one it tells enough.
+    const first = await time(contestant, 1, clock);
+    const once = first < slowMs ? await time(contestant, 2, clock) : first;
+    const repeats = Math.max(1, Math.round(sampleMs / once));
+    const most = Math.max(3, Math.min(rounds, Math.floor(mostMs / (repeats * once))));
+    turns.push({ contestant, repeats, isBrief: once < 50, samples: [], most });
   }
-  const samples = new Map<Contestant, number[]>(contestants.map((contestant) => [contestant, []]));
   for (let round = 0; round < rounds; round++) {
-    for (const contestant of contestants) {
+    for (const { contestant, repeats, isBrief, samples, most } of turns) {
+      // Its turns are spread over the whole: the k-th of `most` falls on this round or on none.
+      if (Math.floor(((round + 1) * most) / rounds) === samples.length) continue;
       await contestant.enter();
       // The one before left its own data in the caches. That matters to a short run.
-      if (brief.has(contestant)) contestant.run();
-      samples.get(contestant)!.push(time(contestant, repeats.get(contestant)!, clock));
+      if (isBrief) await contestant.run();
+      samples.push(await time(contestant, repeats, clock));
     }
   }
-  return contestants.map((contestant) => {
-    const sorted = samples.get(contestant)!.sort((a, b) => a - b);
-    const median = (sorted[(rounds - 1) >> 1]! + sorted[rounds >> 1]!) / 2;
-    const { name, form, flops } = contestant;
-    const rate = flops === undefined ? {} : { gflops: flops / median / 1e6 };
-    return { name, form, min: sorted[0]!, median, samples: rounds, ...rate };
+  return turns.map(({ contestant: { name, form, flops, isLimit }, samples }) => {
+    const sorted = samples.sort((a, b) => a - b);
+    const median = (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
+    return {
+      name,
+      form,
+      min: sorted[0]!,
+      median,
+      samples: sorted.length,
+      ...(flops === undefined ? {} : { gflops: flops / median / 1e6 }),
+      ...(isLimit ? { isLimit } : {}),
+    };
   });
 }
 
@@ -72,9 +86,13 @@ export async function interleave(
  * Milliseconds of one run. The clock, or the process's own time on the processors if that is less: then another process was let in. That tells nothing of
  * a run on several threads.
  */
-function time(contestant: Contestant, repeats: number, clock: Clock): number {
+async function time(contestant: Contestant, repeats: number, clock: Clock): Promise<number> {
+  if (contestant.sample) return contestant.sample(repeats);
   const [start, usedBefore] = [clock.now(), clock.used()];
-  for (let i = 0; i < repeats; i++) contestant.run();
+  for (let i = 0; i < repeats; i++) {
+    const running = contestant.run();
+    if (running) await running;
+  }
   const [passed, used] = [clock.now() - start, clock.used() - usedBefore];
   return (contestant.threaded ? passed : Math.min(passed, used)) / repeats;
 }

@@ -1,6 +1,8 @@
 import type { AnyOperator } from '@mixfold/tensor-ops';
 import type * as tf from '@tensorflow/tfjs-core';
 import type { Draw, Input } from './draw';
+import type { Jax, JaxArray } from './peers/jax';
+import type { OnnxGraph } from './peers/onnx-model';
 
 export type Sizes = Readonly<Record<string, number>>;
 
@@ -43,11 +45,21 @@ export interface OperatorCase<S extends Sizes = Sizes, Names extends string = st
   gradients(inputs: Record<Names, Input>, dOutput: Float32Array, sizes: S): Record<string, ArrayLike<number>>;
   /** For what is bound by arithmetic. Memory traffic needs no word: inputs, output and gradients once each. */
   flops?(sizes: S): Flops;
+  /** Products of matrices in it run on worker threads where `enableWasmKernels` was given some. */
+  readonly threads?: boolean;
+  /** How many times as fast as tfjs's ops on stock tfjs-wasm ours should be on a CPU; 1 if nothing is said. */
+  readonly bounds?: { readonly forward?: number; readonly both?: number };
+  /** Whoever would hold up the pass with gradients for minutes, by the name in the report, and why. */
+  readonly leftOut?: Readonly<Record<string, string>>;
   readonly peers?: {
     /** Composed of tfjs ops, as a user of tfjs alone would. */
     tfjs?(inputs: Record<Names, AnyTensor>, sizes: S): tf.Tensor;
     /** The body of a Python function of the inputs, which returns a tensor. It knows `torch`, `F` and every size by name. */
     readonly torch?: string;
+    /** As ONNX operators. */
+    onnx?(sizes: S): OnnxGraph;
+    /** In jax-js, whose functions own their arguments: `x.ref` for a second use. */
+    jax?(jax: Jax, inputs: Record<Names, JaxArray>, sizes: S): JaxArray;
   };
 }
 

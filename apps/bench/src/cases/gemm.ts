@@ -1,9 +1,9 @@
-import { defineWasmModule, type WasmBackend, type WasmBuild, withScratch } from '@mixfold/tensor-ops';
+import type { WasmBackend, WasmBuild } from '@mixfold/tensor-ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { assertNear } from '../assert-near';
 import type { BenchCase, Contest, Contestant, Target } from '../bench-case';
-import { probeBinaries } from '../generated/probe';
 import { useOurKernels, useStockKernels } from '../kernels-in-use';
+import { peakFlops, peakProbes, runPeak } from '../register-peak';
 
 const size = 512;
 const [batch, rows, depth, columns] = [32, 64, 32, 64];
@@ -11,10 +11,7 @@ const [batch, rows, depth, columns] = [32, 64, 32, 64];
 const forms = { plain: [false, false], tA: [true, false], tB: [false, true], tAtB: [true, true] } as const;
 type Form = keyof typeof forms | 'batched';
 
-/** Chains of multiply-adds in registers; the best of these is the peak of a build. */
-const probes = ['peak8', 'peak10', 'peak12', 'peak14'] as const;
 const probeRounds = 1e6;
-const probe = defineWasmModule<(typeof probes)[number]>(probeBinaries);
 
 /** tfjs keeps a packed copy of each right factor it multiplied by, so on the same tensors again it packs nothing. */
 const packed = 'tfjs, right factor packed before';
@@ -64,13 +61,13 @@ async function prepare(build: WasmBuild): Promise<Contest> {
     contestants.push({ name: unpacked, form: 'stock tfjs-wasm', flops, ...fresh.contender });
   }
   const backend = tf.backend() as unknown as WasmBackend;
-  for (const [i, name] of probes.entries()) {
+  for (const name of peakProbes) {
     contestants.push({
       name,
       form: `wasm ${build}`,
-      flops: probeRounds * 8 * (8 + 2 * i),
+      flops: peakFlops(name, probeRounds),
       enter: () => useOurKernels(build),
-      run: () => withScratch(backend, 16, (pointer) => probe.exports(backend)[name](probeRounds, pointer)),
+      run: () => runPeak(backend, name, probeRounds),
     });
   }
 
@@ -100,7 +97,7 @@ async function prepare(build: WasmBuild): Promise<Contest> {
       const rate = (name: string) => flopsOf(name) / medians(name);
       const plain = rate('ours plain');
       const targets: Target[] = [
-        { text: 'plain, of the register peak', value: plain / Math.max(...probes.map(rate)), atLeast: bounds[build].ofPeak },
+        { text: 'plain, of the register peak', value: plain / Math.max(...peakProbes.map(rate)), atLeast: bounds[build].ofPeak },
         ...[packed, unpacked].map((name) => ({
           text: `plain, over ${name}`,
           value: plain / rate(name),

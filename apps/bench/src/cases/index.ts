@@ -1,6 +1,7 @@
 import type { BenchCase } from '../bench-case';
+import { operatorBench } from '../operator-contest';
+import { operatorCases } from '../operators/index';
 import { aftFullCase } from './aft-full';
-import { aftSimpleCase } from './aft-simple';
 import { aftSimpleMemoryCase } from './aft-simple-memory';
 import { einsumCase } from './einsum';
 import { gemmCase } from './gemm';
@@ -14,8 +15,7 @@ export const cases: readonly BenchCase[] = [
   gemmThreadsCase,
   einsumCase,
   trainStepCase,
-  aftSimpleCase(false),
-  aftSimpleCase(true),
   aftSimpleMemoryCase,
   aftFullCase,
+  ...operatorCases.flatMap((operatorCase) => [operatorBench(operatorCase, 'forward'), operatorBench(operatorCase, 'both')]),
 ];

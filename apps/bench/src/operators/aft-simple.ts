@@ -1,7 +1,7 @@
 import { aftSimple, aftSimpleCausalOperator, aftSimpleOperator } from '@mixfold/aft';
-import { stockAftSimple, stockCausalAftSimple } from '../cases/stock-aft-simple';
 import { operatorCase } from '../operator-case';
 import { aftSimpleReference } from './aft-simple-reference';
+import { stockAftSimple, stockCausalAftSimple } from './stock-aft-simple';
 
 export const aftSimpleCases = [false, true].map((causal) =>
   operatorCase({
@@ -25,6 +25,7 @@ export const aftSimpleCases = [false, true].map((causal) =>
       const made = aftSimpleReference({ ...sizes, causal }, [query.data, key.data, value.data, dOutput]);
       return { query: made[1], key: made[2], value: made[3] };
     },
+    bounds: { forward: 8, both: 10 },
     peers: {
       tfjs: ({ query, key, value }) => (causal ? stockCausalAftSimple : stockAftSimple)(query, key, value),
       torch: causal
@@ -32,6 +33,36 @@ export const aftSimpleCases = [false, true].map((causal) =>
 weight = torch.exp(key - key.amax(1, keepdim=True))
 return torch.sigmoid(query) * torch.cumsum(weight * value, 1) / torch.cumsum(weight, 1)`
         : 'return torch.sigmoid(query) * (torch.softmax(key, 1) * value).sum(1, keepdim=True)',
+      onnx: () => ({
+        nodes: causal
+          ? [
+              ['ReduceMax', ['key', 'time'], ['largest']],
+              ['Sub', ['key', 'largest'], ['shifted']],
+              ['Exp', ['shifted'], ['weight']],
+              ['Mul', ['weight', 'value'], ['weighted']],
+              ['CumSum', ['weighted', 'axis'], ['numerator']],
+              ['CumSum', ['weight', 'axis'], ['denominator']],
+              ['Div', ['numerator', 'denominator'], ['mixed']],
+              ['Sigmoid', ['query'], ['gate']],
+              ['Mul', ['gate', 'mixed'], ['output']],
+            ]
+          : [
+              ['Softmax', ['key'], ['weight'], { axis: 1 }],
+              ['Mul', ['weight', 'value'], ['weighted']],
+              ['ReduceSum', ['weighted', 'time'], ['mixed']],
+              ['Sigmoid', ['query'], ['gate']],
+              ['Mul', ['gate', 'mixed'], ['output']],
+            ],
+        constants: {
+          time: { shape: [1], data: BigInt64Array.of(1n) },
+          ...(causal ? { axis: { shape: [], data: BigInt64Array.of(1n) } } : {}),
+        },
+      }),
+      jax({ nn, numpy: np }, { query, key, value }) {
+        if (!causal) return nn.sigmoid(query).mul(np.sum(nn.softmax(key, 1).mul(value), 1, { keepdims: true }));
+        const weight = np.exp(key.ref.sub(np.max(key, 1, { keepdims: true })));
+        return nn.sigmoid(query).mul(np.cumsum(weight.ref.mul(value), 1).div(np.cumsum(weight, 1)));
+      },
     },
   }),
 );

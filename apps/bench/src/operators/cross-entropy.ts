@@ -27,5 +27,12 @@ export const crossEntropyCase = operatorCase({
   peers: {
     tfjs: ({ logits, labels }, { classes }) => tf.losses.softmaxCrossEntropy(tf.oneHot(labels, classes), logits),
     torch: 'return F.cross_entropy(logits, labels)',
+    onnx: () => ({
+      nodes: [['SoftmaxCrossEntropyLoss', ['logits', 'labels'], ['output'], { reduction: 'mean' }]],
+    }),
+    jax({ nn, numpy: np }, { logits, labels }, { classes }) {
+      const targets = nn.oneHot(labels, classes);
+      return np.negative(np.mean(np.sum(nn.logSoftmax(logits, -1).mul(targets), -1)));
+    },
   },
 });

@@ -23,5 +23,10 @@ export const cumulativeSumCase = operatorCase({
   peers: {
     tfjs: ({ x }) => tf.transpose(tf.cumsum(tf.transpose(x, [0, 2, 1]), 2), [0, 2, 1]),
     torch: 'return torch.cumsum(x, 1)',
+    onnx: () => ({
+      nodes: [['CumSum', ['x', 'axis'], ['output']]],
+      constants: { axis: { shape: [], data: BigInt64Array.of(1n) } },
+    }),
+    jax: ({ numpy: np }, { x }) => np.cumsum(x, 1),
   },
 });

@@ -4,6 +4,12 @@ import { geometryOf } from '../../../../packages/tensor-ops/src/depthwise-conv/g
 import { depthwiseReference } from '../../../../packages/tensor-ops/src/depthwise-conv/reference';
 import { operatorCase } from '../operator-case';
 
+/** Zeros before and after, of height and width, that keep the output as large as the input. */
+function pads(windowHeight: number, windowWidth: number): number[][] {
+  const windows = [windowHeight, windowWidth];
+  return [windows.map((window) => Math.floor((window - 1) / 2)), windows.map((window) => Math.ceil((window - 1) / 2))];
+}
+
 export const depthwiseConv1dCase = operatorCase({
   name: 'depthwise-conv-1d',
   about: 'causal depthwise convolution over time',
@@ -37,6 +43,22 @@ export const depthwiseConv1dCase = operatorCase({
       const taps = tf.reshape<tf.Rank.R4>(kernel, [1, window, dim, 1]);
       return tf.reshape(tf.depthwiseConv2d(image, taps, 1, 'valid'), [batch, time, dim]);
     },
+    onnx: ({ dim, window }) => ({
+      nodes: [
+        ['Transpose', ['x'], ['byChannel'], { perm: [0, 2, 1] }],
+        ['Transpose', ['kernel'], ['taps'], { perm: [1, 0] }],
+        ['Unsqueeze', ['taps', 'middle'], ['weight']],
+        ['Conv', ['byChannel', 'weight'], ['mixed'], { group: dim, pads: [window - 1, 0] }],
+        ['Transpose', ['mixed'], ['output'], { perm: [0, 2, 1] }],
+      ],
+      constants: { middle: { shape: [1], data: BigInt64Array.of(1n) } },
+    }),
+    jax({ lax, numpy: np }, { x, kernel }, { dim, window }) {
+      const weight = np.expandDims(np.transpose(kernel), 1);
+      const options = { featureGroupCount: dim };
+      const mixed = lax.convGeneralDilated(np.transpose(x, [0, 2, 1]), weight, [1], [[window - 1, 0]], options);
+      return np.transpose(mixed, [0, 2, 1]);
+    },
     torch: `
 padded = F.pad(x.transpose(1, 2), (window - 1, 0))
 return F.conv1d(padded, kernel.t().unsqueeze(1), groups=dim).transpose(1, 2)`,
@@ -65,6 +87,26 @@ export const depthwiseConv2dCase = operatorCase({
   },
   peers: {
     tfjs: ({ x, kernel }) => tf.depthwiseConv2d(x, tf.expandDims(kernel, 3) as tf.Tensor4D, 1, 'same'),
+    onnx: ({ dim, windowHeight, windowWidth }) => ({
+      nodes: [
+        ['Transpose', ['x'], ['byChannel'], { perm: [0, 3, 1, 2] }],
+        ['Transpose', ['kernel'], ['taps'], { perm: [2, 0, 1] }],
+        ['Unsqueeze', ['taps', 'middle'], ['weight']],
+        ['Conv', ['byChannel', 'weight'], ['mixed'], { group: dim, pads: pads(windowHeight, windowWidth).flat() }],
+        ['Transpose', ['mixed'], ['output'], { perm: [0, 2, 3, 1] }],
+      ],
+      constants: { middle: { shape: [1], data: BigInt64Array.of(1n) } },
+    }),
+    jax({ lax, numpy: np }, { x, kernel }, { dim, windowHeight, windowWidth }) {
+      const weight = np.expandDims(np.transpose(kernel, [2, 0, 1]), 1);
+      const [before, after] = pads(windowHeight, windowWidth) as [[number, number], [number, number]];
+      const padding: [number, number][] = [
+        [before[0], after[0]],
+        [before[1], after[1]],
+      ];
+      const mixed = lax.convGeneralDilated(np.transpose(x, [0, 3, 1, 2]), weight, [1, 1], padding, { featureGroupCount: dim });
+      return np.transpose(mixed, [0, 2, 3, 1]);
+    },
     torch: `
 image = x.permute(0, 3, 1, 2)
 output = F.conv2d(image, kernel.permute(2, 0, 1).unsqueeze(1), padding=(windowHeight // 2, windowWidth // 2), groups=dim)

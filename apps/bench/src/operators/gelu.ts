@@ -18,5 +18,7 @@ export const geluCase = operatorCase({
   peers: {
     tfjs: ({ x }) => tf.mul(tf.mul(x, 0.5), tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1)),
     torch: 'return F.gelu(x)',
+    onnx: () => ({ nodes: [['Gelu', ['x'], ['output']]] }),
+    jax: ({ nn }, { x }) => nn.gelu(x, { approximate: false }),
   },
 });

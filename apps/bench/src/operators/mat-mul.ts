@@ -12,6 +12,7 @@ export const matMulCase = operatorCase({
     gpu: { rows: 1024, depth: 1024, columns: 1024 },
   },
   repeats: 'rows',
+  threads: true,
   inputs: ({ rows, depth, columns }, draw) => ({ a: draw.normals([rows, depth]), b: draw.normals([depth, columns]) }),
   ours: ({ a, b }) => matMul(a, b),
   reference: ({ a, b }, { rows, depth, columns }) => multiply(a.data, b.data, [rows, depth, columns]),
@@ -25,7 +26,12 @@ export const matMulCase = operatorCase({
     const forward = 2 * rows * depth * columns;
     return { forward, both: 3 * forward };
   },
-  peers: { tfjs: ({ a, b }) => tf.matMul(a, b), torch: 'return a @ b' },
+  peers: {
+    tfjs: ({ a, b }) => tf.matMul(a, b),
+    torch: 'return a @ b',
+    onnx: () => ({ nodes: [['MatMul', ['a', 'b'], ['output']]] }),
+    jax: ({ numpy: np }, { a, b }) => np.matmul(a, b),
+  },
 });
 
 /** Float64 product of row-major matrices `[m, k]` and `[k, n]`. */

@@ -27,12 +27,15 @@ export const layerNormCase = operatorCase({
     const { dX, dGain, dBias } = normGradientReference(call, dOutput);
     return { x: dX, gain: dGain, bias: dBias };
   },
+  bounds: { both: 4 },
   peers: {
     tfjs({ x, gain, bias }) {
       const { mean, variance } = tf.moments(x, -1, true);
       return tf.add(tf.mul(tf.mul(tf.sub(x, mean), tf.rsqrt(tf.add(variance, 1e-5))), gain), bias);
     },
     torch: 'return F.layer_norm(x, gain.shape, gain, bias, 1e-5)',
+    onnx: () => ({ nodes: [['LayerNormalization', ['x', 'gain', 'bias'], ['output'], { axis: -1, epsilon: { float: 1e-5 } }]] }),
+    jax: ({ nn }, { x, gain, bias }) => nn.standardize(x, -1, { epsilon: 1e-5 }).mul(gain).add(bias),
   },
 });
 
@@ -52,5 +55,23 @@ export const rmsNormCase = operatorCase({
   peers: {
     tfjs: ({ x, gain }) => tf.mul(tf.mul(x, tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), 1e-6))), gain),
     torch: 'return F.rms_norm(x, gain.shape, gain, 1e-6)',
+    onnx: () => ({
+      nodes: [
+        ['Mul', ['x', 'x'], ['square']],
+        ['ReduceMean', ['square', 'last'], ['mean']],
+        ['Add', ['mean', 'epsilon'], ['shifted']],
+        ['Sqrt', ['shifted'], ['root']],
+        ['Div', ['x', 'root'], ['normal']],
+        ['Mul', ['normal', 'gain'], ['output']],
+      ],
+      constants: {
+        last: { shape: [1], data: BigInt64Array.of(-1n) },
+        epsilon: { shape: [], data: Float32Array.of(1e-6) },
+      },
+    }),
+    jax({ numpy: np }, { x, gain }) {
+      const root = np.sqrt(np.mean(np.square(x.ref), -1, { keepdims: true }).add(1e-6));
+      return x.div(root).mul(gain);
+    },
   },
 });

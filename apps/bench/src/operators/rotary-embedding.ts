@@ -2,6 +2,7 @@ import { rotaryEmbedding, rotaryEmbeddingOperator } from '@mixfold/tensor-ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { rotaryReference } from '../../../../packages/tensor-ops/src/rotary-embedding/reference';
 import { operatorCase } from '../operator-case';
+import type { JaxArray } from '../peers/jax';
 
 /** Angles of `[time, headDim / 2]`. */
 function angles(time: number, headDim: number): Float32Array {
@@ -29,6 +30,29 @@ export const rotaryEmbeddingCase = operatorCase({
       const [cos, sin] = [tf.cos(table), tf.sin(table)];
       const [first, second] = tf.split(x, 2, -1) as [tf.Tensor, tf.Tensor];
       return tf.concat([tf.sub(tf.mul(first, cos), tf.mul(second, sin)), tf.add(tf.mul(first, sin), tf.mul(second, cos))], -1);
+    },
+    onnx: ({ time, headDim }) => ({
+      nodes: [
+        ['Split', ['x'], ['first', 'second'], { axis: -1, num_outputs: 2 }],
+        ['Mul', ['first', 'cos'], ['firstCos']],
+        ['Mul', ['first', 'sin'], ['firstSin']],
+        ['Mul', ['second', 'cos'], ['secondCos']],
+        ['Mul', ['second', 'sin'], ['secondSin']],
+        ['Sub', ['firstCos', 'secondSin'], ['left']],
+        ['Add', ['firstSin', 'secondCos'], ['right']],
+        ['Concat', ['left', 'right'], ['output'], { axis: -1 }],
+      ],
+      constants: {
+        cos: { shape: [time, headDim / 2], data: angles(time, headDim).map(Math.cos) },
+        sin: { shape: [time, headDim / 2], data: angles(time, headDim).map(Math.sin) },
+      },
+    }),
+    jax({ numpy: np }, { x }, { time, headDim }) {
+      const table = np.array(angles(time, headDim) as Float32Array<ArrayBuffer>).reshape([time, headDim / 2]);
+      const [cos, sin] = [np.cos(table.ref), np.sin(table)];
+      const [first, second] = np.split(x, 2, -1) as [JaxArray, JaxArray];
+      const left = first.ref.mul(cos.ref).sub(second.ref.mul(sin.ref));
+      return np.concatenate([left, first.mul(sin).add(second.mul(cos))], -1);
     },
     torch: `
 frequency = 10000 ** (-torch.arange(headDim // 2, device=x.device) / (headDim // 2))

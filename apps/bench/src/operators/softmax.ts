@@ -25,7 +25,12 @@ export const softmaxCase = operatorCase({
   gradients: ({ x }, dOutput) => ({
     x: softmaxGradientReference(softmaxReference(x.data, x.shape, -1), x.shape, -1, dOutput),
   }),
-  peers: { tfjs: ({ x }) => tf.softmax(x), torch: 'return torch.softmax(x, -1)' },
+  peers: {
+    tfjs: ({ x }) => tf.softmax(x),
+    torch: 'return torch.softmax(x, -1)',
+    onnx: () => ({ nodes: [['Softmax', ['x'], ['output'], { axis: -1 }]] }),
+    jax: ({ nn }, { x }) => nn.softmax(x, -1),
+  },
 });
 
 export const maskedSoftmaxCase = operatorCase({
@@ -46,6 +51,15 @@ export const maskedSoftmaxCase = operatorCase({
   peers: {
     tfjs: ({ x, mask }) => tf.softmax(tf.where(tf.cast(mask, 'bool'), x, tf.fill(x.shape, -1e30))),
     torch: "return torch.softmax(x.masked_fill(mask == 0, float('-inf')), -1)",
+    onnx: () => ({
+      nodes: [
+        ['Cast', ['mask'], ['seen'], { to: 9 }],
+        ['Where', ['seen', 'x', 'never'], ['masked']],
+        ['Softmax', ['masked'], ['output'], { axis: -1 }],
+      ],
+      constants: { never: { shape: [], data: Float32Array.of(Number.NEGATIVE_INFINITY) } },
+    }),
+    jax: ({ nn, numpy: np }, { x, mask }) => nn.softmax(np.where(mask.greater(0), x, -1e30), -1),
   },
 });
 
@@ -63,5 +77,13 @@ export const logSumExpCase = operatorCase({
     const weights = softmaxReference(x.data, x.shape, -1);
     return { x: weights.map((weight, i) => weight * dOutput[Math.floor(i / classes)]!) };
   },
-  peers: { tfjs: ({ x }) => tf.logSumExp(x, -1), torch: 'return torch.logsumexp(x, -1)' },
+  peers: {
+    tfjs: ({ x }) => tf.logSumExp(x, -1),
+    torch: 'return torch.logsumexp(x, -1)',
+    onnx: () => ({
+      nodes: [['ReduceLogSumExp', ['x', 'last'], ['output'], { keepdims: 0 }]],
+      constants: { last: { shape: [1], data: BigInt64Array.of(-1n) } },
+    }),
+    jax: ({ nn }, { x }) => nn.logsumexp(x, -1),
+  },
 });

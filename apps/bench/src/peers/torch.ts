@@ -82,6 +82,11 @@ export class Torch {
     });
   }
 
+  /** Milliseconds of one run, over so many: for a caller that takes turns with others. */
+  async sample(name: string, pass: 'forward' | 'both', repeats: number): Promise<number> {
+    return (await this.#ask<{ ms: number }>({ do: 'single', name, pass, repeats })).ms;
+  }
+
   drop(name: string): Promise<unknown> {
     return this.#ask({ do: 'drop', name });
   }
