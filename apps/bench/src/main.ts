@@ -6,6 +6,7 @@ import '@tensorflow/tfjs-backend-wasm';
 import '@tensorflow/tfjs-layers';
 import type { BenchCase } from './bench-case';
 import { cases } from './cases/index';
+import { chartPage } from './chart-page';
 import { type Effort, interleave } from './interleave';
 import { commit, machine } from './machine';
 import { peers } from './peers/index';
@@ -51,9 +52,12 @@ export async function bench({ full, only, json }: BenchOptions): Promise<number>
   }
   for (const peer of peers) peer.close?.();
   const path = resolve(json);
+  const page = path.replace(/(\.json)?$/, '.html');
   mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, `${JSON.stringify({ date: new Date().toISOString(), ...where, effort, cases: results }, null, 2)}\n`);
-  console.log(`\nWritten to ${json}`);
+  const head = { date: new Date().toISOString(), ...where };
+  writeFileSync(path, `${JSON.stringify({ ...head, effort, cases: results }, null, 2)}\n`);
+  writeFileSync(page, chartPage(head, results));
+  console.log(`\nWritten to ${json}; charts: ${page}`);
   return results.some(({ failure }) => failure !== undefined) ? 1 : 0;
 }
 
