@@ -1,4 +1,4 @@
-// Functions of each element, for tfjs's kernels of the same names: out[i] = f(x[i]), i < count. Two vectors are in flight, for one would wait for itself.
+// Functions of each element, for tfjs's kernels of the same names: out[i] = f(x[i]), i < count. Several vectors are in flight, for one would wait for itself.
 import * as math from './math';
 import { normalTail } from './normal-tail';
 
@@ -8,12 +8,16 @@ function expCall(x: v128): v128 {
 
 export function exp(x: usize, out: usize, count: i32): void {
   let i = 0;
-  for (; i + 8 <= count; i += 8) {
+  for (; i + 16 <= count; i += 16) {
     const at = <usize>i << 2;
     const first = math.exp(v128.load(x + at));
     const second = math.exp(v128.load(x + at, 16));
+    const third = math.exp(v128.load(x + at, 32));
+    const fourth = math.exp(v128.load(x + at, 48));
     v128.store(out + at, first);
     v128.store(out + at, second, 16);
+    v128.store(out + at, third, 32);
+    v128.store(out + at, fourth, 48);
   }
   for (; i < count; i += 4) math.storeLanes(out + (<usize>i << 2), expCall(math.loadLanes(x + (<usize>i << 2), count - i)), count - i);
 }
@@ -50,9 +54,18 @@ function erfOf(x: v128): v128 {
   return v128.bitselect(f32x4.mul(p, x), v128.or(far, sign), f32x4.lt(magnitude, math.splat(0.625)));
 }
 
+function erfCall(x: v128): v128 {
+  return erfOf(x);
+}
+
 export function erf(x: usize, out: usize, count: i32): void {
-  for (let i = 0; i < count; i += 4) {
+  let i = 0;
+  for (; i + 8 <= count; i += 8) {
     const at = <usize>i << 2;
-    math.storeLanes(out + at, erfOf(math.loadLanes(x + at, count - i)), count - i);
+    const first = erfOf(v128.load(x + at));
+    const second = erfOf(v128.load(x + at, 16));
+    v128.store(out + at, first);
+    v128.store(out + at, second, 16);
   }
+  for (; i < count; i += 4) math.storeLanes(out + (<usize>i << 2), erfCall(math.loadLanes(x + (<usize>i << 2), count - i)), count - i);
 }

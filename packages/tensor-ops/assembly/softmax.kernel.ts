@@ -1,6 +1,6 @@
 // Softmax and what is made of it, over rows of any width. Axes other than the last are swapped before and after.
 import { lanesBelow, SPAN } from './lines';
-import { loadLanes, madd, maximum, nmadd, scalarLog, splat, storeLanes, sumLanes } from './math';
+import { loadLanes, madd, maximum, nmadd, scalarExp, scalarLog, splat, storeLanes, sumLanes } from './math';
 
 export { swapAxes } from './swap-axes';
 
@@ -46,24 +46,50 @@ function weightCall(x: v128): v128 {
 
 /** The largest element of a row, a finite number also where there is none. */
 function largestOf(x: usize, mask: usize, width: i32): f32 {
-  let largest = splat(LOWEST);
-  let other = largest;
+  let a = splat(LOWEST), b = a, c = a, d = a;
   let i = 0;
   if (mask == 0) {
     for (; i + 16 <= width; i += 16) {
       const at = x + (<usize>i << 2);
-      largest = maximum(v128.load(at), largest);
-      other = maximum(v128.load(at, 16), other);
-      largest = maximum(v128.load(at, 32), largest);
-      other = maximum(v128.load(at, 48), other);
+      a = maximum(v128.load(at), a);
+      b = maximum(v128.load(at, 16), b);
+      c = maximum(v128.load(at, 32), c);
+      d = maximum(v128.load(at, 48), d);
     }
   }
-  for (; i < width; i += 4) largest = maximum(attended(x, mask, <usize>i << 2, width - i), largest);
-  largest = f32x4.max(largest, other);
+  for (; i < width; i += 4) a = maximum(attended(x, mask, <usize>i << 2, width - i), a);
+  const largest = f32x4.max(f32x4.max(a, b), f32x4.max(c, d));
   return max<f32>(
     max<f32>(f32x4.extract_lane(largest, 0), f32x4.extract_lane(largest, 1)),
     max<f32>(f32x4.extract_lane(largest, 2), f32x4.extract_lane(largest, 3)),
   );
+}
+
+/**
+ * The sum of e^(x - largest) over `count` elements, a multiple of 16, stored one by one as well, unless `target` is 0. Four vectors are in flight, for
+ * one would wait for itself; and there is no call here, around which the engine would keep every constant in memory.
+ */
+function exponentialsOf(x: usize, target: usize, count: i32, largest: f32): v128 {
+  const shift = splat(largest);
+  let a = splat(0.0), b = a, c = a, d = a;
+  for (let i = 0; i < count; i += 16) {
+    const at = <usize>i << 2;
+    const first = weightOf(f32x4.sub(v128.load(x + at), shift));
+    const second = weightOf(f32x4.sub(v128.load(x + at, 16), shift));
+    const third = weightOf(f32x4.sub(v128.load(x + at, 32), shift));
+    const fourth = weightOf(f32x4.sub(v128.load(x + at, 48), shift));
+    if (target != 0) {
+      v128.store(target + at, first);
+      v128.store(target + at, second, 16);
+      v128.store(target + at, third, 32);
+      v128.store(target + at, fourth, 48);
+    }
+    a = f32x4.add(a, first);
+    b = f32x4.add(b, second);
+    c = f32x4.add(c, third);
+    d = f32x4.add(d, fourth);
+  }
+  return f32x4.add(f32x4.add(a, b), f32x4.add(c, d));
 }
 
 /** The sum over a row of e^(x - largest), stored one by one as well, unless `target` is 0. */
@@ -71,32 +97,36 @@ function exponentials(x: usize, mask: usize, target: usize, width: i32, largest:
   const shift = splat(largest);
   let total = splat(0.0);
   for (let begin = 0; begin < width; begin += SPAN) {
-    let sum = splat(0.0);
-    let other = sum;
-    let i = begin;
     const end = min(width, begin + SPAN);
-    if (mask == 0) {
-      for (; i + 8 <= end; i += 8) {
-        const at = <usize>i << 2;
-        const weight = weightOf(f32x4.sub(v128.load(x + at), shift));
-        const next = weightOf(f32x4.sub(v128.load(x + at, 16), shift));
-        if (target != 0) {
-          v128.store(target + at, weight);
-          v128.store(target + at, next, 16);
-        }
-        sum = f32x4.add(sum, weight);
-        other = f32x4.add(other, next);
-      }
-    }
-    for (; i < end; i += 4) {
+    const body = mask == 0 ? (end - begin) & ~15 : 0;
+    const first = <usize>begin << 2;
+    let sum = exponentialsOf(x + first, target != 0 ? target + first : 0, body, largest);
+    for (let i = begin + body; i < end; i += 4) {
       const at = <usize>i << 2;
       const weight = weightCall(f32x4.sub(attended(x, mask, at, end - i), shift));
       if (target != 0) storeLanes(target + at, weight, end - i);
       sum = f32x4.add(sum, weight);
     }
-    total = f32x4.add(total, f32x4.add(sum, other));
+    total = f32x4.add(total, sum);
   }
   return sumLanes(total);
+}
+
+/** row *= factor */
+function scale(row: usize, width: i32, factor: f32): void {
+  const share = splat(factor);
+  let i = 0;
+  for (; i + 16 <= width; i += 16) {
+    const at = row + (<usize>i << 2);
+    v128.store(at, f32x4.mul(v128.load(at), share));
+    v128.store(at, f32x4.mul(v128.load(at, 16), share), 16);
+    v128.store(at, f32x4.mul(v128.load(at, 32), share), 32);
+    v128.store(at, f32x4.mul(v128.load(at, 48), share), 48);
+  }
+  for (; i < width; i += 4) {
+    const at = row + (<usize>i << 2);
+    storeLanes(at, f32x4.mul(loadLanes(at, width - i), share), width - i);
+  }
 }
 
 /** A row without anything to attend to gives 0. There are `maskRows` rows of the mask, which serve the rows of `x` in turn. */
@@ -105,19 +135,7 @@ export function softmax(x: usize, mask: usize, maskRows: i32, output: usize, row
   for (let r = 0; r < rows; r++) {
     const own = mask != 0 ? mask + row * (r % maskRows) : 0;
     const total = exponentials(x, own, output, width, largestOf(x, own, width));
-    const share = splat(total == 0 ? 0 : <f32>1 / total);
-    let i = 0;
-    for (; i + 16 <= width; i += 16) {
-      const at = output + (<usize>i << 2);
-      v128.store(at, f32x4.mul(v128.load(at), share));
-      v128.store(at, f32x4.mul(v128.load(at, 16), share), 16);
-      v128.store(at, f32x4.mul(v128.load(at, 32), share), 32);
-      v128.store(at, f32x4.mul(v128.load(at, 48), share), 48);
-    }
-    for (; i < width; i += 4) {
-      const at = output + (<usize>i << 2);
-      storeLanes(at, f32x4.mul(loadLanes(at, width - i), share), width - i);
-    }
+    scale(output, width, total == 0 ? 0 : <f32>1 / total);
     x += row;
     output += row;
   }
@@ -172,19 +190,8 @@ export function logSumExp(x: usize, output: usize, largest: usize, logSum: usize
 
 /** factor softmax(x) of a row. */
 function weigh(x: usize, target: usize, width: i32, largest: f32, logSum: f32, factor: f32): void {
-  const top = splat(largest);
-  const sum = splat(logSum);
-  const scale = splat(factor);
-  let i = 0;
-  for (; i + 4 <= width; i += 4) {
-    const at = <usize>i << 2;
-    v128.store(target + at, f32x4.mul(weightOf(f32x4.sub(f32x4.sub(v128.load(x + at), top), sum)), scale));
-  }
-  if (i < width) {
-    const at = <usize>i << 2;
-    const weight = weightCall(f32x4.sub(f32x4.sub(loadLanes(x + at, width - i), top), sum));
-    storeLanes(target + at, f32x4.mul(weight, scale), width - i);
-  }
+  exponentials(x, 0, target, width, largest);
+  scale(target, width, factor * scalarExp(-logSum));
 }
 
 export function logSumExpBackward(x: usize, largest: usize, logSum: usize, dOutput: usize, dX: usize, rows: i32, width: i32): void {

@@ -1,13 +1,11 @@
 // Cross-correlation along one line of a grid of rows, and the gradient of its taps. Channels are the lanes; the last vector of a row may take in
 // channels of the one before.
 import { accumulate } from './accumulate';
+import { BLOCK, slide } from './depthwise-slide';
 import { loadLanes, madd, splat, storeLanes } from './math';
 
 /** So many products are added one after the other, then to the total, so that rounding does not add up. */
 const SPAN: i32 = 64;
-
-/** Neighbouring outputs that share the loads of the taps. */
-const BLOCK: i32 = 4;
 
 /** Channels that a block goes over at a time. */
 const WIDE: i32 = 8;
@@ -160,7 +158,15 @@ export function convolveLine(
   const inside = max(begin, min(width, dilation * centerX));
   const outside = min(end, width - dilation * (windowWidth - 1 - centerX));
   const hasBlocks = outside - inside >= BLOCK && dim >= WIDE;
-  if (hasBlocks) {
+  const isShort = windowHeight == 1 && dilation == 1 && (windowWidth == 3 || windowWidth == 4);
+  if (hasBlocks && isShort) {
+    const tapStep = reverse ? -(<isize>row) : <isize>row;
+    const start = reverse ? kernel + row * (windowWidth - 1) : kernel;
+    slide(from + row * inside, start, tapStep, windowWidth, to + row * inside, (outside - inside) / BLOCK, dim);
+    // What is left overlaps the last step.
+    const p = row * (outside - BLOCK);
+    if ((outside - inside) % BLOCK != 0) slide(from + p, start, tapStep, windowWidth, to + p, 1, dim);
+  } else if (hasBlocks) {
     const last = listTaps(table, beginY, endY, 0, windowWidth, windowHeight, windowWidth, width, dilation, row, reverse);
     for (let p = inside; p < outside; p += BLOCK) {
       const first = row * min(p, outside - BLOCK);

@@ -6,6 +6,8 @@ import { aftSimpleMemoryCase } from './aft-simple-memory';
 import { einsumCase } from './einsum';
 import { gemmCase } from './gemm';
 import { gemmThreadsCase } from './gemm-threads';
+import { primitivesCase } from './primitives';
+import { tfjsKernelsCase } from './tfjs-kernels';
 import { trainStepCase } from './train-step';
 
 /** Every case, in the order of the report. */
@@ -14,6 +16,10 @@ export const cases: readonly BenchCase[] = [
   gemmCase('relaxed'),
   gemmThreadsCase,
   einsumCase,
+  tfjsKernelsCase('simd128'),
+  tfjsKernelsCase('relaxed'),
+  primitivesCase('simd128'),
+  primitivesCase('relaxed'),
   trainStepCase,
   aftSimpleMemoryCase,
   aftFullCase,
