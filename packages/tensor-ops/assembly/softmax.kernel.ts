@@ -1,6 +1,6 @@
 // Softmax and what is made of it, over rows of any width. Axes other than the last are swapped before and after.
 import { lanesBelow, SPAN } from './lines';
-import { loadLanes, madd, maximum, nmadd, scalarExp, scalarLog, splat, storeLanes, sumLanes } from './math';
+import { loadLanes, madd, maximum, scalarExp, scalarLog, splat, storeLanes, sumLanes } from './math';
 
 export { swapAxes } from './swap-axes';
 
@@ -20,23 +20,22 @@ function attended(x: usize, mask: usize, at: usize, count: i32): v128 {
 }
 
 /**
- * e^x for x <= 0, to 2e-7 of the largest result, which is 1: what `exp` does for digits of small results is left out. Exactly 0
+ * e^x for x <= 0, to 2.5e-7 of the largest result, which is 1: what `exp` does for digits of small results is left out. Exactly 0
  * below -87.7 and at -Infinity; NaN stays.
  */
 // @ts-ignore: decorator
 @inline
 function weightOf(x: v128): v128 {
-  const clamped = maximum(x, splat(-88.0));
+  const y = maximum(f32x4.mul(x, splat(1.44269504088896341)), splat(-127.0));
   // 1.5 * 2^23 rounds to an integer n; the 127 makes its low bits the exponent field of 2^n, which is 0 for n = -127.
-  const shifted = madd(clamped, splat(1.44269504088896341), splat(12583039.0));
-  const r = nmadd(f32x4.sub(shifted, splat(12583039.0)), splat(0.6931471805599453), clamped);
-  const scale = i32x4.shl(shifted, 23);
-  // e^r - 1 = r p, minimax in relative error of e^r: 9.2e-8.
-  let p = madd(splat(0.00829027193075892), r, splat(0.04189815970995898));
-  p = madd(p, r, splat(0.16667638130157533));
-  p = madd(p, r, splat(0.49999147840170943));
-  p = madd(p, r, splat(0.9999997063123738));
-  return madd(f32x4.mul(r, scale), p, scale);
+  const shifted = f32x4.add(y, splat(12583039.0));
+  const f = f32x4.sub(y, f32x4.sub(shifted, splat(12583039.0)));
+  // 2^(f / 2), minimax in relative error: 8.5e-8. Its square takes one step less than 2^f itself.
+  let p = madd(splat(0.0006006247826374723), f, splat(0.0069508288467326615));
+  p = madd(p, f, splat(0.0600568451760561));
+  p = madd(p, f, splat(0.3465728201873656));
+  p = madd(p, f, splat(1.0));
+  return f32x4.mul(f32x4.mul(p, p), i32x4.shl(shifted, 23));
 }
 
 /** The same as a call, for what is not on a hot path: code is shipped, so it is kept short. */
