@@ -64,6 +64,8 @@ interface BiasSizes {
   readonly source: number;
   /** Of AFT-local. */
   readonly windowSize?: number;
+  /** Whether the operator reads a part of a larger one by itself, so that nothing is sliced. */
+  readonly whole?: boolean;
 }
 
 /** What an operator does with each kind of bias, sliced to the sequence. */
@@ -84,14 +86,14 @@ interface BiasForms<Result> {
 export function withPositionBias<Result>(
   functionName: string,
   positionBias: PositionBias,
-  { target, source, windowSize = 0 }: BiasSizes,
+  { target, source, windowSize = 0, whole = false }: BiasSizes,
   forms: BiasForms<Result>,
 ): Result {
   const slices: Tensor[] = [];
   /** The first rows and columns of `table`, itself if that is all of it. */
   const part = (name: string, table: Tensor2D, rows: number, columns: number): Tensor2D => {
     checkTensor(functionName, name, table, ['float32']);
-    if (table.shape[0] === rows && table.shape[1] === columns) return table;
+    if (whole || (table.shape[0] === rows && table.shape[1] === columns)) return table;
     // It has but one form, also where the operator's fused form is asked for.
     const sliced = withImplementation('composed', () => tablePartOperator.run({ table }, { rows, columns }).part as Tensor2D);
     slices.push(sliced);
@@ -115,9 +117,10 @@ export function withPositionBias<Result>(
       return forms.dense(part('positionBias', fields.positionBias, target, source));
     }
     if (fields.band) {
-      bindShapes(functionName, { band: [fields.band, `time ${2 * windowSize - 1}`] });
+      const width = Math.max(0, 2 * windowSize - 1);
+      bindShapes(functionName, { band: [fields.band, `time ${width}`] });
       covers('band', fields.band, { time: target });
-      return forms.banded!(part('band', fields.band, target, 2 * windowSize - 1));
+      return forms.banded!(part('band', fields.band, target, width));
     }
     const [u, v] = [fields.u!, fields.v!];
     const { rank } = bindShapes(functionName, { u: [u, 'target rank'], v: [v, 'source rank'] });

@@ -1,6 +1,6 @@
 import { type BoundAxes, shapeOfAxes } from '../axes';
 import { bindContract } from '../bind-shapes';
-import { lowerFirst, type ParsedOperator } from './parsed-operator';
+import { inputOf, type ParsedOperator } from './parsed-operator';
 import type { AnyOperator, Attributes } from './types';
 
 type Shapes = Readonly<Record<string, { readonly shape: readonly number[] }>>;
@@ -32,8 +32,7 @@ export function planCall(
   const groups = { ...given, ...named };
   const outputShapes: Record<string, number[]> = {};
   for (const { name, optional, axes } of withSaved ? [...parsed.outputs, ...parsed.saved] : parsed.outputs) {
-    // An optional output is the gradient of an optional input.
-    if (optional && inputs[lowerFirst(name.slice(1))] === undefined) continue;
+    if (optional && inputs[inputOf(name)] === undefined) continue;
     if (only !== undefined && !only.includes(name)) continue;
     outputShapes[name] = Object.freeze(shapeOfAxes(axes, { sizes, groups })) as number[];
   }

@@ -17,7 +17,7 @@ import {
 import { shapeOfAxes } from '../axes';
 import type { CallPlan } from './call-plan';
 import { fusedKernel } from './implementation';
-import { gradientName, lowerFirst, type ParsedOperator } from './parsed-operator';
+import { gradientName, inputOf, type ParsedOperator } from './parsed-operator';
 import { type ImplementationForm, registry } from './registry';
 import type { AnyOperator, Attributes, KernelCall } from './types';
 
@@ -134,7 +134,7 @@ function registerBackward(
 ): void {
   const needed = new Set(Object.keys(backward.spec.inputs).map((name) => name.replace(/\?$/, '')));
   const inputsToSave = present.filter((name) => needed.has(name));
-  const outputs = parsed.outputs.filter(({ name, optional }) => !optional || present.includes(lowerFirst(name.slice(1))));
+  const outputs = parsed.outputs.filter(({ name, optional }) => !optional || present.includes(inputOf(name)));
   const made = [...outputs, ...parsed.saved].map((output) => output.name);
   const outputsToSave = made.map((name) => needed.has(name));
   const savedNames = [...inputsToSave, ...made.filter((name) => needed.has(name))];

@@ -45,3 +45,6 @@ export const lowerFirst = (text: string): string => text.charAt(0).toLowerCase()
 
 /** The name of the gradient of `query`: `dQuery`. */
 export const gradientName = (name: string): string => `d${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+
+/** The optional input that an optional output belongs to: `dState` is its gradient, `finalState` what becomes of it. */
+export const inputOf = (output: string): string => lowerFirst(output.replace(/^(d|final)/, ''));

@@ -42,7 +42,7 @@ export interface OperatorSpec<Inputs extends AxisContract, Options extends Attri
   readonly attributes?: Options;
   /** What attributes may hold, where the type of the default does not say it. */
   readonly attributeRules?: Readonly<Partial<Record<keyof Options, OptionRule>>>;
-  /** Axis string per output. `dName?` is made when the input `name` is present. */
+  /** Axis string per output. `dName?` and `finalName?` are made when the input `name` is present. */
   readonly outputs: Outputs;
   /** The shapes of outputs that axis words cannot say, from the shapes of the inputs; such outputs are declared with a group: `'...y'`. */
   shapes?(inputs: Readonly<Record<string, readonly number[]>>, attributes: Options): Readonly<Record<string, readonly number[]>>;
