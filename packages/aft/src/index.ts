@@ -11,6 +11,24 @@ export {
 } from './aft-full/aft-full';
 export { aftFullFallback } from './aft-full/fallback-share';
 export {
+  type AftLocalOptions,
+  aftLocal,
+  aftLocalBandedBackwardOperator,
+  aftLocalBandedOperator,
+  aftLocalDenseBackwardOperator,
+  aftLocalDenseOperator,
+  aftLocalFactoredBackwardOperator,
+  aftLocalFactoredOperator,
+} from './aft-local/aft-local';
+export {
+  type AftLocalState,
+  type AftLocalStateSizes,
+  type AftLocalStreamed,
+  aftLocalPrefill,
+  aftLocalState,
+  aftLocalStep,
+} from './aft-local/streaming';
+export {
   type AftOptions,
   aftSimple,
   aftSimpleBackwardOperator,

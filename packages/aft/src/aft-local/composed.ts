@@ -118,16 +118,10 @@ function merged(a: readonly Tensor[], b: readonly Tensor[]): Tensor[] {
 }
 
 /**
- * The sums `outside` together with those of the sources `first` to `last` for the targets of `table`. The largest key in the window is taken off before the
- * bias comes on, so that a constant in all keys costs no digit.
+ * The sums `outside` together with those of the sources `first` to `last` for the targets of `table`. The largest key and the largest bias in the window are
+ * taken off before the two come together, so that a constant in all keys, or in all biases, costs no digit.
  */
-function withWindow(
-  { key, value }: AllSources,
-  table: Tensor,
-  outside: readonly Tensor[],
-  first: number,
-  last: number,
-): Tensor[] {
+function withWindow({ key, value }: AllSources, table: Tensor, outside: readonly Tensor[], first: number, last: number): Tensor[] {
   const [count] = table.shape as [number];
   const [batch, , dim] = key.shape as [number, number, number];
   const pairs = [1, count, last - first, 1];
@@ -135,14 +129,16 @@ function withWindow(
   // NONE where the bias does not count, so that such a key is none either.
   const uncounted = reshape(where(less(table, NONE / 2), table, zerosLike(table)), pairs);
   const level = unlessNone(max(add(keys, uncounted), 2), 0);
-  const exponent = add(sub(keys, expandDims(level, 2)), reshape(table, pairs));
-  const beyond = sub(outside[0]!, level);
+  const most = unlessNone(max(table, 1, true), 0);
+  const mostOfTarget = reshape(most, [1, count, 1]);
+  const exponent = add(sub(keys, expandDims(level, 2)), reshape(sub(table, most), pairs));
+  const beyond = sub(sub(outside[0]!, level), mostOfTarget);
   const largest = unlessNone(maximum(max(exponent, 2), beyond), 0);
   const weight = exp(sub(exponent, expandDims(largest, 2)));
   const keep = exp(sub(beyond, largest));
   const sum = (x: Tensor) => reshape(sumOverTime(reshape(x, [batch * count, last - first, dim])), [batch, count, dim]);
   return [
-    add(level, largest),
+    add(add(level, mostOfTarget), largest),
     add(sum(mul(weight, overTargets(steps(value, first, last)))), mul(outside[1]!, keep)),
     add(sum(weight), mul(outside[2]!, keep)),
   ];

@@ -55,7 +55,7 @@ function chunkSums(local: LocalCall): TensorInfo {
 
 /**
  * Each thread has the targets of a tile. Sources before the window of the first or after that of the last come as sums. The others come one by one, with
- * their bias, relative to the largest key.
+ * their bias, relative to the largest key and the largest bias.
  */
 function mix(local: LocalCall, partial: TensorInfo, outputs: Record<string, readonly number[]>) {
   const { geometry } = local;
@@ -77,16 +77,20 @@ function mix(local: LocalCall, partial: TensorInfo, outputs: Record<string, read
   for (var t = from_; t < to; t++) {
     ${causal ? 'let end = uniforms.past + t + 1;' : ''}
     var level = far.largest;
-    for (var i = first; i < end; i++) { if (isPresent(lane, i)) { level = max(level, keyOf(lane, i)); } }
-    var sums = Sums(far.largest - level, far.numerator, far.denominator);
+    var most = -1e30;
     for (var i = first; i < end; i++) {
-      if (isPresent(lane, i)) { sums = included(sums, (keyOf(lane, i) - level) + biasOf(t, i), valueOf(lane, i)); }
+      if (isPresent(lane, i)) { level = max(level, keyOf(lane, i)); most = max(most, biasOf(t, i)); }
+    }
+    most = select(0.0, most, most > -5e29);
+    var sums = Sums((far.largest - level) - most, far.numerator, far.denominator);
+    for (var i = first; i < end; i++) {
+      if (isPresent(lane, i)) { sums = included(sums, (keyOf(lane, i) - level) + (biasOf(t, i) - most), valueOf(lane, i)); }
     }
     let mean = meanOf(sums);
     let at = elementOf(lane, t);
     ${output ? 'output[at] = gated(u32(at)).x * mean;' : ''}
     ${context ? 'context[at] = mean;' : ''}
-    ${logNormalizer ? 'logNormalizer[at] = level + logOf(sums);' : ''}
+    ${logNormalizer ? 'logNormalizer[at] = (level + most) + logOf(sums);' : ''}
   }`,
   });
 }
