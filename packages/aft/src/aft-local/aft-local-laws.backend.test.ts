@@ -36,7 +36,9 @@ const map = (values: ShapedValues, f: (x: number, i: number) => number): ShapedV
 });
 
 /** Checks a law on random calls. */
-async function holds(law: (drawn: Drawn) => Promise<void>, numRuns = 6): Promise<void> {
+async function holds(form: TestForm, law: (drawn: Drawn) => Promise<void>): Promise<void> {
+  // WebGPU without a GPU is slow.
+  const numRuns = form.name === 'webgpu' ? 2 : 5;
   const property = fc.asyncProperty(call, async ({ seed, batch, time, dim, windowSize, causal, kind }) => {
     const random = new SeededRandom(seed);
     const shape: [number, number, number] = [batch, time, dim];
@@ -90,7 +92,7 @@ describeForms('aftLocal', { fused: fusedBackends }, (form) => {
   const close = form.name === 'webgpu' ? 4 : 5;
 
   test('a causal target does not see what comes later, to the bit', () =>
-    holds(async ({ given, shape: [batch, time, dim], options, random }) => {
+    holds(form, async ({ given, shape: [batch, time, dim], options, random }) => {
       const cut = random.integer(time);
       const isLater = (i: number) => Math.floor(i / dim) % time > cut;
       const change = (x: ShapedValues) => map(x, (value, i) => (isLater(i) ? value + 50 : value));
@@ -101,14 +103,14 @@ describeForms('aftLocal', { fused: fusedBackends }, (form) => {
     }));
 
   test('a constant added to every key of a channel changes nothing', () =>
-    holds(async ({ given, shape: [, , dim], options }) => {
+    holds(form, async ({ given, shape: [, , dim], options }) => {
       const before = await values(form, given, options);
       const after = await values(form, { ...given, key: map(given.key, (key, i) => key + (i % dim)) }, options);
       for (const [i, x] of before.entries()) expect(after[i]).toBeCloseTo(x, close);
     }));
 
   test('a masked key is as good as no key', () =>
-    holds(async ({ given, shape: [batch, time, dim], options, random }) => {
+    holds(form, async ({ given, shape: [batch, time, dim], options, random }) => {
       const dropped = random.integer(time);
       const data = Array.from({ length: batch * time }, (_, i) => (i % time === dropped ? 0 : 1));
       const masked = await values(form, { ...given, keyMask: { shape: [batch, time], data } }, options);
@@ -122,7 +124,7 @@ describeForms('aftLocal', { fused: fusedBackends }, (form) => {
     }));
 
   test('without a gate an output lies between the values it mixes', () =>
-    holds(async ({ given, shape: [batch, time, dim], options }) => {
+    holds(form, async ({ given, shape: [batch, time, dim], options }) => {
       const output = await values(form, given, { ...options, queryActivation: null });
       for (let b = 0; b < batch; b++) {
         for (let c = 0; c < dim; c++) {
@@ -138,7 +140,7 @@ describeForms('aftLocal', { fused: fusedBackends }, (form) => {
     }));
 
   test('per channel the key gradients sum to 0 and the value gradients to what the targets received', () =>
-    holds(async ({ given, shape: [batch, time, dim], options, random }) => {
+    holds(form, async ({ given, shape: [batch, time, dim], options, random }) => {
       const cotangent = random.normals([batch, time, dim]);
       const gradients = differentiateLocal(form, given, cotangent, { ...options, queryActivation: null });
       const [dKey, dValue] = [await gradients.dKey.data(), await gradients.dValue.data()];
@@ -153,7 +155,7 @@ describeForms('aftLocal', { fused: fusedBackends }, (form) => {
     }));
 
   test('a table, its band and its factors are one', () =>
-    holds(async ({ given, shape: [, time], options: { causal, windowSize } }) => {
+    holds(form, async ({ given, shape: [, time], options: { causal, windowSize } }) => {
       const near = { causal, windowSize: Math.max(1, windowSize) };
       const table = tableOf(given.bias, time, near.windowSize);
       const width = 2 * near.windowSize - 1;
@@ -174,7 +176,7 @@ describeForms('aftLocal', { fused: fusedBackends }, (form) => {
     }));
 
   test.each(scales)('no row is lost and nothing overflows at extreme %s', (scale) =>
-    holds(async ({ shape, options, random }) => {
+    holds(form, async ({ shape, options, random }) => {
       const plain = randomArguments(random, shape, { windowSize: options.windowSize });
       const given = extremes(random, scale, plain, shape, options.windowSize);
       const cotangent = random.normals(shape);
@@ -187,6 +189,6 @@ describeForms('aftLocal', { fused: fusedBackends }, (form) => {
       await assertClose('dPositionBias', actual.dBias.positionBias!, expected.dBias.positionBias!, {
         largest: hostileTolerance.gradient,
       });
-    }, 4),
+    }),
   );
 });

@@ -7,7 +7,6 @@ import {
   expandDims,
   fill,
   greater,
-  less,
   log,
   max,
   maximum,
@@ -18,7 +17,6 @@ import {
   type Tensor,
   tidy,
   where,
-  zerosLike,
 } from '@tensorflow/tfjs-core';
 import { NONE } from '../masked-sources';
 import { gateOf, type QueryActivation } from '../query-activation';
@@ -121,14 +119,21 @@ function merged(a: readonly Tensor[], b: readonly Tensor[]): Tensor[] {
  * The sums `outside` together with those of the sources `first` to `last` for the targets of `table`. The largest key and the largest bias in the window are
  * taken off before the two come together, so that a constant in all keys, or in all biases, costs no digit.
  */
-function withWindow({ key, value }: AllSources, table: Tensor, outside: readonly Tensor[], first: number, last: number): Tensor[] {
+function withWindow(
+  { key, value }: AllSources,
+  table: Tensor,
+  outside: readonly Tensor[],
+  first: number,
+  last: number,
+): Tensor[] {
   const [count] = table.shape as [number];
   const [batch, , dim] = key.shape as [number, number, number];
   const pairs = [1, count, last - first, 1];
-  const keys = overTargets(steps(key, first, last));
-  // NONE where the bias does not count, so that such a key is none either.
-  const uncounted = reshape(where(less(table, NONE / 2), table, zerosLike(table)), pairs);
-  const level = unlessNone(max(add(keys, uncounted), 2), 0);
+  const counts = reshape(greater(table, NONE / 2), pairs);
+  // By selection, so that NaN does not reach a target that does not see it.
+  const keys = where(counts, overTargets(steps(key, first, last)), NONE);
+  const values = where(counts, overTargets(steps(value, first, last)), 0);
+  const level = unlessNone(max(keys, 2), 0);
   const most = unlessNone(max(table, 1, true), 0);
   const mostOfTarget = reshape(most, [1, count, 1]);
   const exponent = add(sub(keys, expandDims(level, 2)), reshape(sub(table, most), pairs));
@@ -138,8 +143,9 @@ function withWindow({ key, value }: AllSources, table: Tensor, outside: readonly
   const keep = exp(sub(beyond, largest));
   const sum = (x: Tensor) => reshape(sumOverTime(reshape(x, [batch * count, last - first, dim])), [batch, count, dim]);
   return [
-    add(add(level, mostOfTarget), largest),
-    add(sum(mul(weight, overTargets(steps(value, first, last)))), mul(outside[1]!, keep)),
+    // The two that may cancel come first.
+    add(level, add(mostOfTarget, largest)),
+    add(sum(mul(weight, values)), mul(outside[1]!, keep)),
     add(sum(weight), mul(outside[2]!, keep)),
   ];
 }

@@ -1,5 +1,5 @@
-import type { QueryActivation } from '../query-activation';
 import { gate, gateSlope } from '../aft-simple/reference';
+import type { QueryActivation } from '../query-activation';
 
 /** One call of AFT-local on plain arrays, row-major `[batch, time, dim]`. */
 export interface AftLocalReferenceCall {

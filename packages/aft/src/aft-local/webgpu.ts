@@ -90,7 +90,7 @@ function mix(local: LocalCall, partial: TensorInfo, outputs: Record<string, read
     let at = elementOf(lane, t);
     ${output ? 'output[at] = gated(u32(at)).x * mean;' : ''}
     ${context ? 'context[at] = mean;' : ''}
-    ${logNormalizer ? 'logNormalizer[at] = (level + most) + logOf(sums);' : ''}
+    ${logNormalizer ? 'logNormalizer[at] = level + (most + logOf(sums));' : ''}
   }`,
   });
 }
