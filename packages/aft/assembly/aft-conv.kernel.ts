@@ -35,8 +35,11 @@ import {
 } from './conv-call';
 import { directSums, directTapGradients } from './conv-direct';
 import {
+  denominators,
   existsAt,
   keyAt,
+  memoryOf,
+  numerators,
   packElement,
   packReceived,
   placeBackward,
@@ -45,6 +48,8 @@ import {
   scaleHeads,
   setDirection,
   valueAt,
+  windowKeys,
+  windowValues,
 } from './conv-rows';
 import { beginLine, beginSegment, fillRow, gridReferences, gridSums, LARGEST, lineSums, REFERENCES } from './conv-sums';
 import { NONE } from './sources';
@@ -74,24 +79,7 @@ function prepareTaps(kernel: usize): void {
   }
 }
 
-/** The place of a batch entry's state: per head the largest log, per head the denominator, then the numerators. */
-function stateOf(states: usize, b: i32): usize {
-  return states + (<usize>(b * heads * (2 + headDim)) << 2);
-}
-
-// @ts-ignore: decorator
-@inline
-function denominators(): usize {
-  return <usize>heads << 2;
-}
-
-// @ts-ignore: decorator
-@inline
-function numerators(): usize {
-  return <usize>heads << 3;
-}
-
-/** The tile of a state as a row, with its logs times `sign`; 0 if there is no state. */
+/** The tile of a memory's sums as a row, with its logs times `sign`. */
 function carry(logs: usize, rows: usize, sign: f32): void {
   const offset = <usize>firstHead << 2;
   fillRow(slot(CARRIED_ROWS), 0.0);
@@ -125,7 +113,24 @@ function leftBehind(): usize {
   return isDirect ? slot(LARGEST) : slot(5);
 }
 
-/** Pointers may be 0 for what a call has not; `context` and `logNormalizer` are both 0 when they are not wanted. */
+/** Copies the tile's part of the last sources, for the next call to begin with. */
+function keepWindow(target: usize): void {
+  for (let i: i32 = 0; i < tail; i++) {
+    const place = positions - tail + i;
+    const keys = windowKeys(target) + (<usize>(i * heads + firstHead) << 2);
+    const values = windowValues(target) + (<usize>(i * heads * headDim + firstChannel) << 2);
+    const bytes = <usize>(tileHeads * headChannels) << 2;
+    if (existsAt(place)) {
+      memory.copy(keys, keyAt(place), scalarBytes());
+      memory.copy(values, valueAt(place), bytes);
+    } else {
+      for (let h: usize = 0; h < scalarBytes(); h += 4) store<f32>(keys + h, NONE);
+      memory.fill(values, 0, bytes);
+    }
+  }
+}
+
+/** Pointers may be 0 for what a call has not; `context`, `logNormalizer` and `logRest` are all 0 when they are not wanted. */
 export function forward(
   scratch: usize,
   query: usize,
@@ -133,14 +138,12 @@ export function forward(
   value: usize,
   kernel: usize,
   mask: usize,
-  windowKey: usize,
-  windowValue: usize,
-  windowMask: usize,
-  state: usize,
+  past: usize,
   output: usize,
   context: usize,
   logNormalizer: usize,
-  finalState: usize,
+  logRest: usize,
+  finalMemory: usize,
 ): void {
   placeScratch(scratch, false);
   setDirection(false);
@@ -148,20 +151,24 @@ export function forward(
   while (nextTile(kernel)) {
     prepareTaps(kernel);
     for (let b: i32 = 0; b < batch; b++) {
-      placeSources(b, key, value, mask, windowKey, windowValue, windowMask);
-      placeForward(b, query, output, context, logNormalizer);
-      if (state != 0) carry(stateOf(state, b), stateOf(state, b), 1.0);
-      sums(kernel, state != 0);
-      if (finalState == 0) continue;
-      const target = stateOf(finalState, b);
+      placeSources(b, key, value, mask, past);
+      placeForward(b, query, output, context, logNormalizer, logRest);
+      if (past != 0) carry(memoryOf(past, b), memoryOf(past, b), 1.0);
+      sums(kernel, past != 0);
+      if (past == 0) continue;
+      const target = memoryOf(finalMemory, b);
       const offset = <usize>firstHead << 2;
-      memory.copy(target + offset, slot(REFERENCES), scalarBytes());
+      for (let h: usize = 0; h < scalarBytes(); h += 4) {
+        // Sums of nothing have no largest key.
+        store<f32>(target + offset + h, load<f32>(leftBehind() + h) == 0.0 ? NONE : load<f32>(slot(REFERENCES) + h));
+      }
       memory.copy(target + denominators() + offset, leftBehind(), scalarBytes());
       memory.copy(
         target + numerators() + (<usize>firstChannel << 2),
         leftBehind() + scalarBytes(),
         <usize>(tileHeads * headChannels) << 2,
       );
+      keepWindow(target);
     }
   }
 }
@@ -238,22 +245,22 @@ function finishTaps(kernel: usize, dKernel: usize): void {
   }
 }
 
-/** The gradient of a state from what the sums of targets leave behind. The largest log is held constant, for it cancels in every use of a state. */
-function finishState(state: usize, dState: usize): void {
+/** The gradient of a memory's sums from what the sums of targets leave behind. The largest log is held constant, for it cancels in every use of them. */
+function finishMemory(past: usize, dMemory: usize): void {
   const offset = <usize>firstHead << 2;
   const factors = slot(0);
   for (let h: i32 = 0; h < tileHeads; h++) {
     const lane = <usize>h << 2;
-    const log = load<f32>(state + offset + lane);
+    const log = load<f32>(past + offset + lane);
     const weight = exp(splat(log + load<f32>(slot(REFERENCES) + lane)));
     v128.store_lane<f32>(factors + lane, log > NONE / 2 ? weight : splat(0.0), 0);
-    const scalar = dState + denominators() + offset + lane;
+    const scalar = dMemory + denominators() + offset + lane;
     const sum = load<f32>(factors + lane) * load<f32>(leftBehind() + lane);
     store<f32>(scalar, isFurtherPart ? load<f32>(scalar) + sum : sum);
-    store<f32>(dState + offset + lane, 0.0);
+    store<f32>(dMemory + offset + lane, 0.0);
   }
   scaleHeads(factors, leftBehind() + scalarBytes(), slot(1));
-  memory.copy(dState + numerators() + (<usize>firstChannel << 2), slot(1), <usize>(tileHeads * headChannels) << 2);
+  memory.copy(dMemory + numerators() + (<usize>firstChannel << 2), slot(1), <usize>(tileHeads * headChannels) << 2);
 }
 
 export function backward(
@@ -263,24 +270,18 @@ export function backward(
   value: usize,
   kernel: usize,
   mask: usize,
-  windowKey: usize,
-  windowValue: usize,
-  windowMask: usize,
-  state: usize,
+  past: usize,
   context: usize,
   logNormalizer: usize,
-  finalState: usize,
+  logRest: usize,
+  finalMemory: usize,
   dOutput: usize,
-  dFinalState: usize,
-  dFinalKey: usize,
-  dFinalValue: usize,
+  dFinalMemory: usize,
   dQuery: usize,
   dKey: usize,
   dValue: usize,
   dKernel: usize,
-  dWindowKey: usize,
-  dWindowValue: usize,
-  dState: usize,
+  dMemory: usize,
 ): void {
   placeScratch(scratch, true);
   beginTiles();
@@ -289,52 +290,17 @@ export function backward(
     memory.fill(dTaps, 0, row * (windowHeight * windowWidth));
     memory.fill(lostTaps, 0, row * (windowHeight * windowWidth));
     for (let b: i32 = 0; b < batch; b++) {
-      placeSources(b, key, value, mask, windowKey, windowValue, windowMask);
-      placeForward(b, query, 0, context, logNormalizer);
-      placeBackward(b, dOutput, dQuery, dKey, dValue, dWindowKey, dWindowValue, dFinalKey, dFinalValue);
+      placeSources(b, key, value, mask, past);
+      placeForward(b, query, 0, context, logNormalizer, logRest);
+      placeBackward(b, dOutput, dQuery, dKey, dValue, dMemory, dFinalMemory);
       packReceived();
       if (isDirect) directTapGradients(kernel + (<usize>(firstHead * windowHeight * windowWidth) << 2));
       else tapGradients();
       setDirection(true);
-      if (state != 0) carry(stateOf(finalState, b), stateOf(dFinalState, b), -1.0);
-      sums(kernel, state != 0);
-      if (state != 0) finishState(stateOf(state, b), stateOf(dState, b));
+      if (past != 0) carry(memoryOf(finalMemory, b), memoryOf(dFinalMemory, b), -1.0);
+      sums(kernel, past != 0);
+      if (past != 0) finishMemory(memoryOf(past, b), memoryOf(dMemory, b));
     }
     finishTaps(kernel, dKernel);
-  }
-}
-
-/** Copies the last `tail` sources of each batch entry, for the next call to begin with; of one that does not exist, nothing but that. */
-export function keepWindow(
-  key: usize,
-  value: usize,
-  mask: usize,
-  windowKey: usize,
-  windowValue: usize,
-  windowMask: usize,
-  finalKey: usize,
-  finalValue: usize,
-  finalMask: usize,
-): void {
-  setDirection(false);
-  const dim = heads * headDim;
-  const wholeKey = <usize>heads << 2;
-  const wholeValue = <usize>dim << 2;
-  for (let b: i32 = 0; b < batch; b++) {
-    placeSources(b, key, value, mask, windowKey, windowValue, windowMask);
-    beginTiles();
-    for (let i: i32 = 0; i < tail; i++) {
-      const place = positions - tail + i;
-      const kept = <usize>(b * tail + i);
-      const has = existsAt(place);
-      store<f32>(finalMask + (kept << 2), has ? 1.0 : 0.0);
-      if (has) {
-        memory.copy(finalKey + kept * wholeKey, keyAt(place), wholeKey);
-        memory.copy(finalValue + kept * wholeValue, valueAt(place), wholeValue);
-      } else {
-        memory.fill(finalKey + kept * wholeKey, 0, wholeKey);
-        memory.fill(finalValue + kept * wholeValue, 0, wholeValue);
-      }
-    }
   }
 }

@@ -27,16 +27,16 @@ export function setDirection(backward: bool): void {
   isBackward = backward;
 }
 
-// Addresses of the batch entry at work. Those of the window are 0 unless the call continues an earlier one.
+// Addresses of the batch entry at work. Those of the window are 0 unless the call continues an earlier one, whose memory then holds it.
 let query: usize = 0;
 let key: usize = 0;
 let value: usize = 0;
 let mask: usize = 0;
 let windowKey: usize = 0;
 let windowValue: usize = 0;
-let windowMask: usize = 0;
 let context: usize = 0;
 let logNormalizer: usize = 0;
+let logRest: usize = 0;
 let output: usize = 0;
 let dOutput: usize = 0;
 let dQuery: usize = 0;
@@ -53,32 +53,51 @@ function entry(pointer: usize, floats: usize): usize {
   return pointer == 0 ? 0 : pointer + (floats << 2);
 }
 
-export function placeSources(
-  b: usize,
-  keys: usize,
-  values: usize,
-  masks: usize,
-  windowKeys: usize,
-  windowValues: usize,
-  windowMasks: usize,
-): void {
-  const time = <usize>(positions - tail);
-  const dim = <usize>(heads * headDim);
-  key = entry(keys, b * time * heads);
-  value = entry(values, b * time * dim);
-  mask = entry(masks, b * time);
-  windowKey = entry(windowKeys, b * tail * heads);
-  windowValue = entry(windowValues, b * tail * dim);
-  windowMask = entry(windowMasks, b * tail);
+// A row of memory holds the largest key of each head among the sources that have left the window, then relative to it numerators, then denominators, then
+// the keys of the window and its values. The key of what does not exist is NONE.
+
+// @ts-ignore: decorator
+@inline
+export function numerators(): usize {
+  return <usize>heads << 2;
 }
 
-export function placeForward(b: usize, queries: usize, outputs: usize, contexts: usize, logNormalizers: usize): void {
+// @ts-ignore: decorator
+@inline
+export function denominators(): usize {
+  return <usize>(heads + heads * headDim) << 2;
+}
+
+/** The memory of batch entry `b`, 0 for none. */
+export function memoryOf(memories: usize, b: usize): usize {
+  return entry(memories, b * <usize>(2 * heads + heads * headDim + tail * (heads + heads * headDim)));
+}
+
+export function windowKeys(memory: usize): usize {
+  return entry(memory, <usize>(2 * heads + heads * headDim));
+}
+
+export function windowValues(memory: usize): usize {
+  return entry(memory, <usize>(2 * heads + heads * headDim + tail * heads));
+}
+
+export function placeSources(b: usize, keys: usize, values: usize, masks: usize, memories: usize): void {
+  const time = <usize>(positions - tail);
+  key = entry(keys, b * time * heads);
+  value = entry(values, b * time * <usize>(heads * headDim));
+  mask = entry(masks, b * time);
+  windowKey = windowKeys(memoryOf(memories, b));
+  windowValue = windowValues(memoryOf(memories, b));
+}
+
+export function placeForward(b: usize, queries: usize, outputs: usize, contexts: usize, logNormalizers: usize, logRests: usize): void {
   const time = <usize>(positions - tail);
   const dim = <usize>(heads * headDim);
   query = entry(queries, b * time * dim);
   output = entry(outputs, b * time * dim);
   context = entry(contexts, b * time * dim);
   logNormalizer = entry(logNormalizers, b * time * heads);
+  logRest = entry(logRests, b * time * heads);
 }
 
 export function placeBackward(
@@ -87,10 +106,8 @@ export function placeBackward(
   dQueries: usize,
   dKeys: usize,
   dValues: usize,
-  dWindowKeys: usize,
-  dWindowValues: usize,
-  dFinalKeys: usize,
-  dFinalValues: usize,
+  dMemories: usize,
+  dFinalMemories: usize,
 ): void {
   const time = <usize>(positions - tail);
   const dim = <usize>(heads * headDim);
@@ -98,10 +115,10 @@ export function placeBackward(
   dQuery = entry(dQueries, b * time * dim);
   dKey = entry(dKeys, b * time * heads);
   dValue = entry(dValues, b * time * dim);
-  dWindowKey = entry(dWindowKeys, b * tail * heads);
-  dWindowValue = entry(dWindowValues, b * tail * dim);
-  dFinalKey = entry(dFinalKeys, b * tail * heads);
-  dFinalValue = entry(dFinalValues, b * tail * dim);
+  dWindowKey = windowKeys(memoryOf(dMemories, b));
+  dWindowValue = windowValues(memoryOf(dMemories, b));
+  dFinalKey = windowKeys(memoryOf(dFinalMemories, b));
+  dFinalValue = windowValues(memoryOf(dFinalMemories, b));
 }
 
 /** The address of a place among the heads or channels of a tensor; `before` holds the places of the tail. */
@@ -121,7 +138,8 @@ export function valueAt(place: i32): usize {
 }
 
 export function existsAt(place: i32): bool {
-  return place < tail ? exists(windowMask, place) : exists(mask, place - tail);
+  // A NaN exists.
+  return place < tail ? !(load<f32>(windowKey + (<usize>(place * heads) << 2)) <= NONE / 2) : exists(mask, place - tail);
 }
 
 /** Scales the channels of each head by a number of its own. Stores up to three lanes past the last. */
@@ -221,7 +239,7 @@ export function plainElement(i: i32, target: usize): f32 {
   return load<f32>(log);
 }
 
-/** What a target receives: minus the sum of g times context per head, and g; and the gradient of its query. */
+/** What a target receives, with what rounding took from its normaliser: minus the sum of g times context per head, and g; and the query's gradient. */
 export function packReceived(): void {
   const time = positions - tail;
   for (let t: i32 = 0; t < time; t++) {
@@ -230,6 +248,12 @@ export function packReceived(): void {
     const channels = tileHeads * headChannels;
     v128.store(target + row - 16, splat(0.0));
     v128.store(target + row - 32, splat(0.0));
+    const factors = slot(0);
+    const given = slot(1);
+    for (let h: i32 = 0; h < tileHeads; h += 4) {
+      const rest = loadLanes(logRest + (<usize>(t * heads + firstHead + h) << 2), tileHeads - h);
+      v128.store(factors + (<usize>h << 2), expCall(f32x4.neg(rest)));
+    }
     for (let c: i32 = 0; c < channels; c += 4) {
       const i = <usize>c << 2;
       const lanes = channels - c;
@@ -244,8 +268,9 @@ export function packReceived(): void {
         gradient = f32x4.mul(gradient, gate);
       }
       storeLanes(dQuery + place + i, slope, lanes);
-      v128.store(target + scalarBytes() + i, gradient);
+      v128.store(given + i, gradient);
     }
+    scaleHeads(factors, given, target + scalarBytes());
     const sums = slot(0);
     dotHeads(target + scalarBytes(), context + place, sums, false);
     for (let h: i32 = 0; h < tileHeads; h++) {
@@ -265,8 +290,14 @@ function finishTarget(t: i32, sums: usize, references: usize): void {
     const isEmpty = f32x4.eq(denominator, splat(0.0));
     v128.store(inverse + lane, v128.andnot(f32x4.div(splat(1.0), denominator), isEmpty));
     if (logNormalizer == 0) continue;
-    const log = logNormalizerOf(v128.load(references + lane), denominator, logCall(denominator));
+    const reference = v128.load(references + lane);
+    const relative = logCall(denominator);
+    const log = logNormalizerOf(reference, denominator, relative);
     storeLanes(logNormalizer + logs + lane, log, tileHeads - h);
+    // What rounding takes from the sum: the gradient's weights are e^-(log + rest), and at 1e4 a float32 is too coarse for them.
+    const taken = f32x4.sub(log, reference);
+    const rest = f32x4.add(f32x4.sub(reference, f32x4.sub(log, taken)), f32x4.sub(relative, taken));
+    storeLanes(logRest + logs + lane, v128.andnot(rest, isEmpty), tileHeads - h);
   }
   scaleHeads(inverse, sums + scalarBytes(), mixed);
   const channels = tileHeads * headChannels;

@@ -1,6 +1,14 @@
 export { type AftAttentionOptions, aftAttention } from './aft-attention/aft-attention';
 
 export { aftConv1d, aftConv1dBackwardOperator, aftConv1dOperator } from './aft-conv-1d/aft-conv-1d';
+export {
+  type AftConv1dStreamed,
+  aftConv1dPrefill,
+  aftConv1dState,
+  aftConv1dStep,
+} from './aft-conv-1d/streaming';
+export { aftConv1dStreamingBackwardOperator, aftConv1dStreamingOperator } from './aft-conv-1d/streaming-operator';
+export { aftConv2d, aftConv2dBackwardOperator, aftConv2dOperator } from './aft-conv-2d/aft-conv-2d';
 
 export {
   aftFull,
@@ -53,3 +61,4 @@ export type { BandedBias, FactoredBias, PositionBias } from './position-bias';
 
 export type { QueryActivation } from './query-activation';
 export { type AftState, disposeState, exportState, importState, type StateData } from './state';
+export type { WindowedState } from './windowed-state';

@@ -39,6 +39,11 @@ const contracts: Readonly<Record<string, StateContract>> = {
     sizes: { batch: 1, dim: 1, windowSize: 0 },
     memoryLength: ({ dim, windowSize }) => memoryLayout({ keyWidth: dim!, dim: dim!, past: Math.max(0, windowSize! - 1) }).length,
   },
+  aftConv1d: {
+    tensors: { memory: 'batch terms' },
+    sizes: { batch: 1, dim: 1, heads: 1, window: 1 },
+    memoryLength: ({ dim, heads, window }) => memoryLayout({ keyWidth: heads!, dim: dim!, past: window! - 1 }).length,
+  },
 };
 
 const isState = (value: unknown): value is AftState => {

@@ -1,6 +1,7 @@
 import type { BenchCase } from '../bench-case';
 import { operatorBench } from '../operator-contest';
 import { operatorCases } from '../operators/index';
+import { aftConvMemoryCase } from './aft-conv-memory';
 import { aftFullCase } from './aft-full';
 import { aftSimpleMemoryCase } from './aft-simple-memory';
 import { einsumCase } from './einsum';
@@ -24,4 +25,5 @@ export const cases: readonly BenchCase[] = [
   aftSimpleMemoryCase,
   aftFullCase,
   ...operatorCases.flatMap((operatorCase) => [operatorBench(operatorCase, 'forward'), operatorBench(operatorCase, 'both')]),
+  aftConvMemoryCase,
 ];

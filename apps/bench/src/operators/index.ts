@@ -1,4 +1,5 @@
 import type { OperatorCase } from '../operator-case';
+import { aftConvCases } from './aft-conv';
 import { aftSimpleCases } from './aft-simple';
 import { crossEntropyCase } from './cross-entropy';
 import { cumulativeSumCase } from './cumulative-sum';
@@ -14,6 +15,7 @@ import { logSumExpCase, maskedSoftmaxCase, softmaxCase } from './softmax';
 /** Every operator, in the order of the reports. A new one is a file beside this one and a line here. */
 export const operatorCases: readonly OperatorCase[] = [
   ...aftSimpleCases,
+  ...aftConvCases,
   layerNormCase,
   rmsNormCase,
   softmaxCase,

@@ -2,10 +2,10 @@ import { checkOptions, defineOperator } from '@mixfold/tensor-ops';
 import type { Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
 import type { AftOptions } from '../aft-simple/aft-simple';
 import { convRules } from '../conv-grid/geometry';
+import { wasmConv, wasmConvBackward } from '../conv-grid/wasm';
+import { webgpuConv, webgpuConvBackward } from '../conv-grid/webgpu';
 import { type QueryActivation, queryActivations } from '../query-activation';
 import { composedAftConv1d, composedAftConv1dBackward } from './composed';
-import { wasmAftConv1d, wasmAftConv1dBackward } from './wasm';
-import { webgpuAftConv1d, webgpuAftConv1dBackward } from './webgpu';
 
 const attributes: { causal: boolean; queryActivation: QueryActivation } = { causal: false, queryActivation: 'sigmoid' };
 const attributeRules = { queryActivation: queryActivations };
@@ -23,6 +23,7 @@ export const aftConv1dBackwardOperator = /* @__PURE__ */ defineOperator({
     'keyMask?': 'batch time',
     context: 'batch time dim',
     logNormalizer: 'batch time heads',
+    logRest: 'batch time heads',
     dOutput: 'batch time dim',
   },
   dtypes: { keyMask: 'mask' },
@@ -31,7 +32,7 @@ export const aftConv1dBackwardOperator = /* @__PURE__ */ defineOperator({
   outputs: { dQuery: 'batch time dim', dKey: 'batch time heads', dValue: 'batch time dim', dKernel: 'heads window' },
   shapes,
   compose: composedAftConv1dBackward,
-  kernels: { wasm: wasmAftConv1dBackward, webgpu: webgpuAftConv1dBackward },
+  kernels: { wasm: wasmConvBackward, webgpu: webgpuConvBackward },
 });
 
 /** AFT-conv over time. */
@@ -48,10 +49,10 @@ export const aftConv1dOperator = /* @__PURE__ */ defineOperator({
   attributes,
   attributeRules,
   outputs: { output: 'batch time dim' },
-  saved: { context: 'batch time dim', logNormalizer: 'batch time heads' },
+  saved: { context: 'batch time dim', logNormalizer: 'batch time heads', logRest: 'batch time heads' },
   shapes,
   compose: composedAftConv1d,
-  kernels: { wasm: wasmAftConv1d, webgpu: webgpuAftConv1d },
+  kernels: { wasm: wasmConv, webgpu: webgpuConv },
   backward: aftConv1dBackwardOperator,
 });
 

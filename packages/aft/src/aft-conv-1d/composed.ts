@@ -20,7 +20,7 @@ export function composedAftConv1d(inputs: Inputs, attributes: Attributes, { size
 }
 
 export function composedAftConv1dBackward(
-  inputs: Inputs & { context: Tensor; logNormalizer: Tensor; dOutput: Tensor },
+  inputs: Inputs & { context: Tensor; logNormalizer: Tensor; logRest: Tensor; dOutput: Tensor },
   attributes: Attributes,
   { sizes }: ComposeCall,
 ): Record<string, Tensor> {

@@ -12,6 +12,7 @@ import {
   reshape,
   reverse,
   slice,
+  sub,
   sum,
   type Tensor,
   where,
@@ -43,7 +44,7 @@ function weighedSources({ key, value, keyMask }: Sources, geometry: GridGeometry
 }
 
 /** Rows of a scalar and channels per head. */
-function weighed(
+export function weighed(
   logs: Tensor,
   scalars: Tensor,
   channels: Tensor,
@@ -58,17 +59,21 @@ function weighed(
 }
 
 /** The scalar of each head, `[positions, heads, 1]`, and its channels, `[positions, heads, headDim]`. */
-function partsOf(rows: Tensor, { heads, headDim }: GridGeometry): [scalars: Tensor, channels: Tensor] {
+export function partsOf(rows: Tensor, { heads, headDim }: GridGeometry): [scalars: Tensor, channels: Tensor] {
   const positions = rows.size / (heads * (1 + headDim));
   const byHead = reshape(rows, [positions, heads, 1 + headDim]);
   return [slice(byHead, [0, 0, 0], [-1, -1, 1]), slice(byHead, [0, 0, 1], [-1, -1, headDim])];
 }
 
-/** The normalised output and the log-normaliser of sums over `[1, value]`. */
-export function normalised(sums: Weighed, geometry: GridGeometry): { context: Tensor; logNormalizer: Tensor } {
+/** The normalised output of sums over `[1, value]`, the log-normaliser, and what rounding takes from it. */
+export function normalised(sums: Weighed, geometry: GridGeometry) {
   const [denominator, numerator] = partsOf(sums.rows, geometry);
   const divisor = where(greater(denominator, 0), denominator, onesLike(denominator));
-  return { context: div(numerator, divisor), logNormalizer: add(sums.log, reshape(log(divisor), sums.log.shape)) };
+  const relative = reshape(log(divisor), sums.log.shape);
+  const logNormalizer = add(sums.log, relative);
+  const taken = sub(logNormalizer, sums.log);
+  const logRest = add(sub(sums.log, sub(logNormalizer, taken)), sub(relative, taken));
+  return { context: div(numerator, divisor), logNormalizer, logRest };
 }
 
 /** AFT-conv on a grid, with all that its gradient needs. Saved shapes are those of the key and the query. */
@@ -85,24 +90,27 @@ export function composedConv(
     output: gate === undefined ? context : mul(gate, context),
     context,
     logNormalizer: reshape(mixed.logNormalizer, sources.key.shape),
+    logRest: reshape(mixed.logRest, sources.key.shape),
   };
 }
 
 /** What the targets bring to the gradient: rows of minus the sum of g times context, and g, weighed by minus the log-normaliser. */
-function weighedTargets(context: Tensor, logNormalizer: Tensor, received: Tensor, geometry: GridGeometry): Weighed {
+export function weighedTargets(
+  { context, logNormalizer, logRest }: { context: Tensor; logNormalizer: Tensor; logRest: Tensor },
+  received: Tensor,
+  geometry: GridGeometry,
+): Weighed {
   const { heads, headDim } = geometry;
-  const products = reshape(mul(received, context), [received.size / headDim, headDim]);
   const attends = greater(logNormalizer, NONE / 2);
   const logs = where(attends, neg(logNormalizer), fill(logNormalizer.shape, NONE));
-  const counted = mul(
-    reshape(received, [-1, heads, headDim]),
-    reshape(where(attends, onesLike(logs), zerosLike(logs)), [-1, heads, 1]),
-  );
-  return weighed(logs, neg(sum(products, 1)), counted, geometry);
+  const counts = reshape(where(attends, exp(neg(logRest)), zerosLike(logs)), [-1, heads, 1]);
+  const counted = mul(reshape(received, [-1, heads, headDim]), counts);
+  const products = mul(counted, reshape(context, counted.shape));
+  return weighed(logs, neg(sum(products, 2)), counted, geometry);
 }
 
 /** The grid read from its last place to its first: there, who reads a source is who the source reads. */
-const turned = ({ log: logs, rows }: Weighed): Weighed => ({ log: reverse(logs, [1, 2]), rows: reverse(rows, [1, 2]) });
+export const turned = ({ log: logs, rows }: Weighed): Weighed => ({ log: reverse(logs, [1, 2]), rows: reverse(rows, [1, 2]) });
 
 /** The gradients of AFT-conv: the sums of the forward with targets in the place of sources, and the products of both per tap. */
 export function composedConvBackward(
@@ -111,16 +119,17 @@ export function composedConvBackward(
     kernel,
     context,
     logNormalizer,
+    logRest,
     dOutput,
     ...sources
-  }: Sources & { query: Tensor; kernel: Tensor; context: Tensor; logNormalizer: Tensor; dOutput: Tensor },
+  }: Sources & Record<'query' | 'kernel' | 'context' | 'logNormalizer' | 'logRest' | 'dOutput', Tensor>,
   queryActivation: QueryActivation,
   geometry: GridGeometry,
 ): Record<string, Tensor> {
   const { key, value, exists, weighed: given } = weighedSources(sources, geometry);
   const gated = gateOf(query, queryActivation);
   const received = gated === null ? dOutput : mul(dOutput, gated.gate);
-  const targets = weighedTargets(context, logNormalizer, received, geometry);
+  const targets = weighedTargets({ context, logNormalizer, logRest }, received, geometry);
 
   const sums = turned(weighedSums(turned(targets), kernel, geometry).sums);
   const [scalars, channels] = partsOf(sums.rows, geometry);

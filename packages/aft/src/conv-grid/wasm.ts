@@ -27,7 +27,7 @@ export function convKernel(entry: 'forward' | 'backward', tensors: readonly stri
         attributes.causal === true,
       );
       const activation = queryActivations.indexOf(attributes.queryActivation as QueryActivation);
-      const tail = inputs.windowKey === undefined ? 0 : windowWidth - 1;
+      const tail = inputs.memory === undefined ? 0 : windowWidth - 1;
       const shape = [batch, height, width, heads * headDim, heads, windowHeight, windowWidth, causal ? 1 : 0, tail];
       const bytes = configure(...shape, activation, entry === 'backward' ? 1 : 0);
       return withScratch(wasm, bytes, (scratch) => {
@@ -44,12 +44,24 @@ export function convKernel(entry: 'forward' | 'backward', tensors: readonly stri
   };
 }
 
-const sources = ['query', 'key', 'value', 'kernel', 'keyMask', 'windowKey', 'windowValue', 'windowMask', 'state'];
+const sources = ['query', 'key', 'value', 'kernel', 'keyMask', 'memory'];
 
-export const wasmConv = /* @__PURE__ */ convKernel('forward', [...sources, 'output', 'context', 'logNormalizer', 'finalState']);
+export const wasmConv = /* @__PURE__ */ convKernel('forward', [
+  ...sources,
+  ...['output', 'context', 'logNormalizer', 'logRest', 'finalMemory'],
+]);
 
 export const wasmConvBackward = /* @__PURE__ */ convKernel('backward', [
   ...sources,
-  ...['context', 'logNormalizer', 'finalState', 'dOutput', 'dFinalState', 'dFinalKey', 'dFinalValue'],
-  ...['dQuery', 'dKey', 'dValue', 'dKernel', 'dWindowKey', 'dWindowValue', 'dState'],
+  ...['context', 'logNormalizer', 'logRest', 'finalMemory', 'dOutput', 'dFinalMemory'],
+  ...['dQuery', 'dKey', 'dValue', 'dKernel', 'dMemory'],
 ]);
+
+/** The same kernels, for a call that is causal by name. */
+const causal = (kernel: FusedKernel): FusedKernel => ({
+  run: (call) => kernel.run({ ...call, attributes: { ...call.attributes, causal: true } }),
+});
+
+export const wasmStreaming = /* @__PURE__ */ causal(wasmConv);
+
+export const wasmStreamingBackward = /* @__PURE__ */ causal(wasmConvBackward);

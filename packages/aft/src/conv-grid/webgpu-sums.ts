@@ -34,17 +34,19 @@ export function sumsSource(
   return /* wgsl */ `
 fn logAt(lane: u32, other: u32, j: u32) -> f32 { return ${log}; }
 
-// Takes in an element with a bias. Largest logs are taken off before the bias is added, for at 1e4 a float32 rounds by as much as moves a weight.
+// Takes in an element with a bias. What rounding takes from the sum of both is kept, for at 1e4 it is as much as moves a weight.
 fn biased(sums: Sums, weight: f32, bias: f32, lane: u32, other: u32, j: u32) -> Sums {
   if (weight < -5e29) { return sums; }
   let terms = vec2f(${numerator}, ${denominator});
-  if (sums.largest < -5e29) { return Sums(weight + bias, terms.x, terms.y); }
-  let x = (weight - sums.largest) + bias;
+  let both = weight + bias;
+  let taken = both - weight;
+  let rest = (weight - (both - taken)) + (bias - taken);
+  let x = both - sums.largest;
   if (x <= 0.0) {
-    let factor = exp(x);
+    let factor = exp(x + rest);
     return Sums(sums.largest, fma(factor, terms.x, sums.numerator), fma(factor, terms.y, sums.denominator));
   }
-  return Sums(weight + bias, scaled(sums.numerator, -x) + terms.x, scaled(sums.denominator, -x) + terms.y);
+  return Sums(both, scaled(sums.numerator, -x) + scaled(terms.x, rest), scaled(sums.denominator, -x) + scaled(terms.y, rest));
 }
 
 fn partialAt(lane: u32, line: u32, chunk: u32) -> Sums {

@@ -14,6 +14,16 @@ const sources: Elements = {
   isReverse: false,
 };
 
+/** The log-normaliser and what rounding takes from it: the gradient's weights are e^-(log + rest), and at 1e4 a float32 is too coarse for them. */
+const saveTarget = `
+    context[i] = mean;
+    if (lane % headDim == 0u) {
+      let at = keyOf(lane, line, x);
+      let whole = logOf(sums);
+      logNormalizer[at] = whole;
+      logRest[at] = select(0.0, log(sums.denominator) - (whole - sums.largest), sums.denominator > 0.0);
+    }`;
+
 /** Two dispatches: partial sums, with keys that say which source exists; then every target's sums, the gate and what is saved. */
 export const webgpuConv: FusedKernel = {
   accepts: acceptsConv,
@@ -54,7 +64,7 @@ export const webgpuConv: FusedKernel = {
     let i = elementOf(lane, line, x);
     let mean = meanOf(sums);
     output[i] = gated(i).x * mean;
-    ${saves ? 'context[i] = mean; if (lane % headDim == 0u) { logNormalizer[keyOf(lane, line, x)] = logOf(sums); }' : ''}
+    ${saves ? saveTarget : ''}
   }`,
     });
     disposeMade(call, [prepared]);
@@ -82,7 +92,7 @@ export const webgpuConvBackward: FusedKernel = {
     const { dQuery, dKey, dValue } = call.outputShapes;
     const { received, ...query } = runLanes(call, {
       name: 'AftConvBackwardQuery',
-      reads: 'query context logNormalizer dOutput',
+      reads: 'query context logNormalizer logRest dOutput',
       outputs: { dQuery: dQuery!, received: [2 * elements + partialsOf(geometry)] },
       stretch: chunkOf(geometry),
       body: `
@@ -90,11 +100,12 @@ export const webgpuConvBackward: FusedKernel = {
   for (var j = begin; j < end; j++) {
     let i = elementOf(lane, line, j);
     let gate = gated(i);
-    let g = dOutput[i] * gate.x;
+    let at = keyOf(lane, line, j);
+    let g = dOutput[i] * gate.x * exp(-logRest[at]);
     dQuery[i] = dOutput[i] * context[i] * gate.y;
     received[i] = g;
     received[elementCount() + i] = g * context[i];
-    let normalizer = logNormalizer[keyOf(lane, line, j)];
+    let normalizer = logNormalizer[at];
     if (normalizer > -5e29) { sums = merged(sums, Sums(-normalizer, g, g * context[i])); }
   }
   let at = 2u * elementCount() + partialOf(lane, line, begin / uniforms.chunk);
@@ -176,7 +187,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
       let i = place * uniforms.dim + c;
       dot += fma(value[source * uniforms.dim + c], received[i], -received[uniforms.places * uniforms.dim + i]);
     }
-    span = fma(exp((key[source * heads + group.y] - normalizer) + kernel[tap]), dot, span);
+    // As in the sums, what rounding takes from key and bias is kept.
+    let log = key[source * heads + group.y];
+    let both = log + kernel[tap];
+    let taken = both - log;
+    let rest = (log - (both - taken)) + (kernel[tap] - taken);
+    span = fma(exp((both - normalizer) + rest), dot, span);
     count++;
     if (count % 64u == 0u) { total += span; span = 0.0; }
   }

@@ -1,1 +1,0 @@
-export { wasmConv as wasmAftConv1d, wasmConvBackward as wasmAftConv1dBackward } from '../conv-grid/wasm';
