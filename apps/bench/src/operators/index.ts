@@ -1,13 +1,13 @@
 import type { OperatorCase } from '../operator-case';
 import { aftConvCases } from './aft-conv';
 import { aftSimpleCases } from './aft-simple';
-import { crossEntropyCase } from './cross-entropy';
+import { crossEntropyCase, crossEntropyTargetsCase } from './cross-entropy';
 import { cumulativeSumCase } from './cumulative-sum';
 import { depthwiseConv1dCase, depthwiseConv2dCase } from './depthwise-conv';
 import { dropoutCase } from './dropout';
 import { embeddingCase } from './embedding';
 import { geluCase } from './gelu';
-import { matMulCase } from './mat-mul';
+import { einsumCase, matMulCase } from './mat-mul';
 import { layerNormCase, rmsNormCase } from './norms';
 import { rotaryEmbeddingCase } from './rotary-embedding';
 import { logSumExpCase, maskedSoftmaxCase, softmaxCase } from './softmax';
@@ -22,6 +22,7 @@ export const operatorCases: readonly OperatorCase[] = [
   maskedSoftmaxCase,
   logSumExpCase,
   crossEntropyCase,
+  crossEntropyTargetsCase,
   geluCase,
   cumulativeSumCase,
   depthwiseConv1dCase,
@@ -29,5 +30,6 @@ export const operatorCases: readonly OperatorCase[] = [
   embeddingCase,
   rotaryEmbeddingCase,
   matMulCase,
+  einsumCase,
   dropoutCase,
 ];

@@ -1,4 +1,4 @@
-import { matMul, matMulOperator } from '@mixfold/tensor-ops';
+import { einsum, einsumPairOperator, matMul, matMulOperator } from '@mixfold/tensor-ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { operatorCase } from '../operator-case';
 
@@ -32,6 +32,15 @@ export const matMulCase = operatorCase({
     onnx: () => ({ nodes: [['MatMul', ['a', 'b'], ['output']]] }),
     jax: ({ numpy: np }, { a, b }) => np.matmul(a, b),
   },
+});
+
+export const einsumCase = operatorCase({
+  ...matMulCase,
+  name: 'einsum-product',
+  about: "einsum 'ij,jk->ik'",
+  operators: [einsumPairOperator],
+  threads: false,
+  ours: ({ a, b }) => einsum('ij,jk->ik', a!, b!),
 });
 
 /** Float64 product of row-major matrices `[m, k]` and `[k, n]`. */
