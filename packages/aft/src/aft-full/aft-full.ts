@@ -5,6 +5,7 @@ import { type PositionBias, withPositionBias } from '../position-bias';
 import { type QueryActivation, queryActivations } from '../query-activation';
 import { composedAftFull, composedAftFullBackward, composedAftFullFactored, composedAftFullFactoredBackward } from './composed';
 import { wasmAftFull, wasmAftFullBackward } from './wasm';
+import { webgpuAftFull, webgpuAftFullBackward } from './webgpu';
 
 const attributes: { causal: boolean; queryActivation: QueryActivation } = { causal: false, queryActivation: 'sigmoid' };
 const attributeRules = { queryActivation: queryActivations };
@@ -36,7 +37,7 @@ export const aftFullBackwardOperator = /* @__PURE__ */ defineOperator({
     dPositionBias: 'target source',
   },
   compose: composedAftFullBackward,
-  kernels: { wasm: wasmAftFullBackward },
+  kernels: { wasm: wasmAftFullBackward, webgpu: webgpuAftFullBackward },
 });
 
 /** AFT-full with a bias per pair of target and source. */
@@ -56,7 +57,7 @@ export const aftFullOperator = /* @__PURE__ */ defineOperator({
   outputs: { output: 'batch target dim' },
   saved: { context: 'batch target dim', logNormalizer: 'batch target dim' },
   compose: composedAftFull,
-  kernels: { wasm: wasmAftFull },
+  kernels: { wasm: wasmAftFull, webgpu: webgpuAftFull },
   backward: aftFullBackwardOperator,
 });
 
@@ -86,7 +87,7 @@ export const aftFullFactoredBackwardOperator = /* @__PURE__ */ defineOperator({
     dV: 'source rank',
   },
   compose: composedAftFullFactoredBackward,
-  kernels: { wasm: wasmAftFullBackward },
+  kernels: { wasm: wasmAftFullBackward, webgpu: webgpuAftFullBackward },
 });
 
 /** AFT-full with a bias that is the product of two factors, and never made. */
@@ -107,7 +108,7 @@ export const aftFullFactoredOperator = /* @__PURE__ */ defineOperator({
   outputs: { output: 'batch target dim' },
   saved: { context: 'batch target dim', logNormalizer: 'batch target dim' },
   compose: composedAftFullFactored,
-  kernels: { wasm: wasmAftFull },
+  kernels: { wasm: wasmAftFull, webgpu: webgpuAftFull },
   backward: aftFullFactoredBackwardOperator,
 });
 

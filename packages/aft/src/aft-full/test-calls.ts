@@ -5,7 +5,7 @@ import { aftFull } from './aft-full';
 import { aftFullReference } from './reference';
 
 /** The backends whose fused kernels the tests force. */
-export const fusedBackends: readonly ('wasm' | 'webgpu')[] = ['wasm'];
+export const fusedBackends: readonly ('wasm' | 'webgpu')[] = ['wasm', 'webgpu'];
 
 /** Arguments of a call on plain arrays; the bias is dense or in factors. */
 export interface FullArguments {

@@ -1,0 +1,2 @@
+export { webgpuAftFullBackward } from './webgpu-backward';
+export { webgpuAftFull } from './webgpu-forward';
