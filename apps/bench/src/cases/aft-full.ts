@@ -5,6 +5,7 @@ import '@tensorflow/tfjs-layers';
 import { assertNear } from '../assert-near';
 import type { BenchCase, Contest, Contestant } from '../bench-case';
 import { useOurKernels, useStockKernels } from '../kernels-in-use';
+import { aftFullReference } from '../operators/aft-full-reference';
 import { stockAftFull } from './stock-aft-full';
 
 const [time, dim] = [1024, 256];
@@ -58,7 +59,7 @@ async function prepare(): Promise<Contest> {
   return {
     contestants,
     async check() {
-      const expected = reference(await Promise.all([...inputs, dy].map((x) => x.data())));
+      const expected = aftFullReference({ batch: 1, time, dim }, await Promise.all([...inputs, dy].map((x) => x.data())));
       const names = ['output', 'query gradient', 'key gradient', 'value gradient', 'bias gradient'];
       for (const [who, choose, mix, given, received] of [
         ['ours', enter, ours, inputs, dy] as const,
@@ -92,53 +93,4 @@ async function prepare(): Promise<Contest> {
     },
     dispose: () => tf.dispose([...inputs, dy, ...flat, left, right]),
   };
-}
-
-/** Output and the four gradients in float64. */
-function reference([q, k, v, w, dy]: ArrayLike<number>[]): Float64Array[] {
-  const [output, dq, dk, dv] = [0, 1, 2, 3].map(() => new Float64Array(time * dim)) as [
-    Float64Array,
-    Float64Array,
-    Float64Array,
-    Float64Array,
-  ];
-  const dw = new Float64Array(time * time);
-  const [keys, pairs] = [k!, w!].map((x) => Float64Array.from(x, Math.exp)) as [Float64Array, Float64Array];
-  const [share, weighed] = [new Float64Array(dim), new Float64Array(dim)];
-  const [numerator, denominator] = [new Float64Array(dim), new Float64Array(dim)];
-  for (let t = 0; t < time; t++) {
-    numerator.fill(0);
-    denominator.fill(0);
-    for (let j = 0; j < time; j++) {
-      const pair = pairs[t * time + j]!;
-      for (let c = 0; c < dim; c++) {
-        const weight = pair * keys[j * dim + c]!;
-        numerator[c]! += weight * v![j * dim + c]!;
-        denominator[c]! += weight;
-      }
-    }
-    for (let c = 0; c < dim; c++) {
-      const i = t * dim + c;
-      const gate = 1 / (1 + Math.exp(-q![i]!));
-      const mixed = numerator[c]! / denominator[c]!;
-      output[i] = gate * mixed;
-      dq[i] = dy![i]! * gate * (1 - gate) * mixed;
-      share[c] = (dy![i]! * gate) / denominator[c]!;
-      weighed[c] = share[c]! * mixed;
-    }
-    for (let j = 0; j < time; j++) {
-      const pair = pairs[t * time + j]!;
-      let sum = 0;
-      for (let c = 0; c < dim; c++) {
-        const i = j * dim + c;
-        const weight = pair * keys[i]!;
-        const toKey = weight * (share[c]! * v![i]! - weighed[c]!);
-        dv[i]! += weight * share[c]!;
-        dk[i]! += toKey;
-        sum += toKey;
-      }
-      dw[t * time + j] = sum;
-    }
-  }
-  return [output, dq, dk, dv, dw];
 }

@@ -1,5 +1,6 @@
 import type { OperatorCase } from '../operator-case';
 import { aftConvCases } from './aft-conv';
+import { aftFullCase, aftFullFactoredCase } from './aft-full';
 import { aftSimpleCases } from './aft-simple';
 import { crossEntropyCase, crossEntropyTargetsCase } from './cross-entropy';
 import { cumulativeSumCase } from './cumulative-sum';
@@ -16,6 +17,8 @@ import { logSumExpCase, maskedSoftmaxCase, softmaxCase } from './softmax';
 export const operatorCases: readonly OperatorCase[] = [
   ...aftSimpleCases,
   ...aftConvCases,
+  aftFullCase,
+  aftFullFactoredCase,
   layerNormCase,
   rmsNormCase,
   softmaxCase,

@@ -77,7 +77,8 @@ describeForms('aftFull', { fused: fusedBackends }, (form) => {
         const keyMask = random.mask([3, 19], 0.6);
         // The first batch starts with nothing to attend to, the second has nothing at all.
         keyMask.data.fill(0, 0, 4).fill(0, 19, 38);
-        for (const rank of [0, 2]) {
+        // Every program of WebGPU is compiled anew for an activation.
+        for (const rank of form.name === 'webgpu' ? [0] : [0, 2]) {
           const given = { ...randomFull(random, [3, 19, 19, 5], { rank }), keyMask };
           await agreesFull(form, given, random.normals([3, 19, 5]), { causal, queryActivation });
         }

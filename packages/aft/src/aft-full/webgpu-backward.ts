@@ -126,15 +126,15 @@ fn receivedBy(batch: u32, t: u32, column: u32, part: u32) -> f32 {
   const store = `let j = rowOf(batch, row);
     ${causal ? 'if (j >= uniforms.sources) { return; }' : ''}
     let i = sourceOf(j, column);
-    if (!attends(column, j)) { dKey[i] = 0.0; dValue[i] = 0.0; return; }
-    let weight = exp(key[i] - referenceOf(${causal ? 'batch' : '0u'}, column));
-    dValue[i] = weight * value0;
-    dKey[i] = weight * (value[i] * value0 - value1);`;
+    dValue[i] = value0;
+    dKey[i] = value1;`;
   const revisit = `let j = rowOf(batch, row);
-    if (j >= uniforms.sources || !attends(column, j)) { return; }
+    if (j >= uniforms.sources) { return; }
     let i = sourceOf(j, column);
-    var toValue = 0.0;
-    var toKey = 0.0;
+    if (!attends(column, j)) { dKey[i] = 0.0; dValue[i] = 0.0; return; }
+    let own = exp(key[i] - referenceOf(${causal ? 'batch' : '0u'}, column));
+    var toKey = own * (value[i] * dValue[i] - dKey[i]);
+    var toValue = own * dValue[i];
     for (var t = ${causal ? 'j' : '0u'}; t < uniforms.targets; t++) {
       if (!isFlagged(t)) { t |= ${FLAGGED - 1}u; continue; }
       let e = elementOf(t, column);
@@ -143,8 +143,8 @@ fn receivedBy(batch: u32, t: u32, column: u32, part: u32) -> f32 {
       toValue = fma(weight, shareOf(e), toValue);
       toKey = fma(weight, shareOf(e) * value[i] - shareMixedOf(e), toKey);
     }
-    dValue[i] += toValue;
-    dKey[i] += toKey;`;
+    dValue[i] = toValue;
+    dKey[i] = toKey;`;
   const { dKey, dValue } = call.outputShapes;
   return runGemm(backend, {
     name: 'AftFullBackwardSources',
@@ -183,13 +183,16 @@ fn rowOf(batch: u32, row: u32) -> u32 { return ${causal ? `batch * ${BLOCK}u + r
     return weight * select(value[i], -1.0, isMixed);`;
   const store = `let t = rowOf(batch, row);
     ${causal ? 'if (t >= uniforms.targets) { return; }' : ''}
+    dPositionBias[t * uniforms.sources + column] = value0;`;
+  const revisit = `let t = rowOf(batch, row);
+    if (t >= uniforms.targets) { return; }
     let at = t * uniforms.sources + column;
     var gradient = 0.0;
-    ${causal ? 'if (column <= t)' : ''} { gradient = exp(positionBias[at] - references[t]) * value0; }
+    if (column < seenBy(t)) {
+      gradient = exp(positionBias[at] - references[t]) * dPositionBias[at];
+      if (isFlagged(t)) { gradient += directGradient(t, column); }
+    }
     dPositionBias[at] = gradient;`;
-  const revisit = `let t = rowOf(batch, row);
-    if (t >= uniforms.targets || column >= seenBy(t) || !isFlagged(t)) { return; }
-    dPositionBias[t * uniforms.sources + column] += directGradient(t, column);`;
   const { dPositionBias } = call.outputShapes;
   return runGemm(backend, {
     name: 'AftFullBackwardBias',

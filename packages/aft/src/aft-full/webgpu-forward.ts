@@ -13,8 +13,8 @@ import {
 } from './webgpu-references';
 
 /**
- * Two dispatches: the references of the exponents; then one product with two right factors, whose elements are divided, gated and stored. What a product
- * cannot hold is marked in the output, and computed directly once the tile is stored.
+ * Two dispatches: the references of the exponents; then one product with two right factors, whose elements are divided and stored. What a product cannot
+ * hold is marked in the output; once the tile is stored it is computed directly, and all is gated.
  */
 export const webgpuAftFull: FusedKernel = {
   accepts: acceptsFull,
@@ -42,30 +42,26 @@ fn weightOf(block: u32, j: u32, column: u32) -> f32 {
       ${causal ? 'if (k > t || t >= uniforms.targets) { return 0.0; }' : ''}
       return exp(biasAt(t, k) - references[t]);`;
     const weight = `weightOf(${block}, k, column)`;
+    const skip = causal ? 'if (t >= uniforms.targets) { return; }' : '';
+    // Written out for every register of a thread, so it is short.
     const store = `let t = targetOf(batch, row);
-      ${causal ? 'if (t >= uniforms.targets) { return; }' : ''}
+      ${skip}
       let i = elementOf(t, column);
-      let holds = value1 >= 1e-20 && value1 <= 1e20 && abs(value0) <= 1e37${causal ? ' && f32(t) < exceedingOf(batch, column)' : ''};
-      let mixed = value0 / value1;
-      output[i] = select(redo, gated(i).x * mixed, holds);
-      ${
-        saves
-          ? `context[i] = mixed;
-      logNormalizer[i] = references[t] + (referenceOf(${block}, column) - largestKey(column)) + log(value1);`
-          : ''
-      }`;
+      let holds = value1 >= 1e-20 && value1 <= 1e20 && abs(value0) <= 1e37;
+      output[i] = select(redo, value0 / value1, holds);
+      ${saves ? 'logNormalizer[i] = value1;' : ''}`;
     const revisit = `let t = targetOf(batch, row);
-      ${causal ? 'if (t >= uniforms.targets) { return; }' : ''}
+      ${skip}
       let i = elementOf(t, column);
-      if (output[i] != redo) { return; }
-      let mix = mixDirectly(t, column);
-      output[i] = gated(i).x * mix.context;
-      ${
-        saves
-          ? `context[i] = mix.context;
-      logNormalizer[i] = select(-1e30, mix.largest - largestKey(column) + log(mix.denominator), mix.denominator > 0.0);`
-          : ''
-      }`;
+      var mixed = output[i];
+      ${saves ? `var logs = references[t] + (referenceOf(${block}, column) - largestKey(column)) + log(logNormalizer[i]);` : ''}
+      if (mixed == redo${causal ? ' || f32(t) >= exceedingOf(batch, column)' : ''}) {
+        let mix = mixDirectly(t, column);
+        mixed = mix.context;
+        ${saves ? 'logs = select(-1e30, mix.largest - largestKey(column) + log(mix.denominator), mix.denominator > 0.0);' : ''}
+      }
+      output[i] = gated(i).x * mixed;
+      ${saves ? 'context[i] = mixed; logNormalizer[i] = logs;' : ''}`;
     const rights = [
       {
         element: `if (!attends(column, k)) { return 0.0; } return ${weight} * value[sourceOf(k, column)];`,

@@ -1,0 +1,87 @@
+import { aftFull, aftFullFactoredOperator, aftFullOperator } from '@mixfold/aft';
+import type * as tf from '@tensorflow/tfjs-core';
+import type { Draw, Input } from '../draw';
+import { operatorCase } from '../operator-case';
+import { aftFullReference } from './aft-full-reference';
+
+const sizes = {
+  check: { batch: 2, time: 67, dim: 33, rank: 5 },
+  cpu: { batch: 1, time: 1024, dim: 256, rank: 64 },
+  gpu: { batch: 8, time: 1024, dim: 256, rank: 64 },
+};
+type Sizes = (typeof sizes)['check'];
+
+/** Two products of `[time, time]` by `[time, 2 dim]` forward, twice as many backward; those of the factors beside them. */
+const flops = ({ batch, time, dim }: Sizes, rank: number) => {
+  const forward = 4 * time * time * (batch * dim) + 2 * time * time * rank;
+  return { forward, both: 3 * forward };
+};
+
+const mixed = ({ batch, time, dim }: Sizes, draw: Draw) => {
+  const shape = [batch, time, dim];
+  return { query: draw.normals(shape), key: draw.normals(shape), value: draw.normals(shape) };
+};
+
+export const aftFullCase = operatorCase({
+  name: 'aft-full',
+  about: 'AFT-full, dense bias',
+  operators: [aftFullOperator],
+  sizes,
+  repeats: 'batch',
+  inputs: (at, draw) => ({ ...mixed(at, draw), positionBias: draw.normals([at.time, at.time]) }),
+  ours: ({ query, key, value, positionBias }) => aftFull(query, key, value, positionBias),
+  reference: ({ query, key, value, positionBias }, at) =>
+    aftFullReference(at, [query.data, key.data, value.data, positionBias.data, query.data])[0]!,
+  gradients({ query, key, value, positionBias }, dOutput, at) {
+    const made = aftFullReference(at, [query.data, key.data, value.data, positionBias.data, dOutput]);
+    return { query: made[1]!, key: made[2]!, value: made[3]!, positionBias: made[4]! };
+  },
+  flops: (at) => flops(at, 0),
+  peers: {
+    torch: `
+pairs = torch.exp(positionBias - positionBias.amax(1, keepdim=True))
+weight = torch.exp(key - key.amax(1, keepdim=True))
+return torch.sigmoid(query) * (pairs @ (weight * value)) / (pairs @ weight)`,
+  },
+});
+
+export const aftFullFactoredCase = operatorCase({
+  name: 'aft-full-factored',
+  about: 'AFT-full, bias in factors',
+  operators: [aftFullFactoredOperator],
+  sizes,
+  repeats: 'batch',
+  inputs: (at, draw) => ({
+    ...mixed(at, draw),
+    u: draw.normals([at.time, at.rank]),
+    v: draw.normals([at.time, at.rank], { deviation: 0.1 }),
+  }),
+  ours: ({ query, key, value, u, v }) => aftFull(query, key, value, { u: u as tf.Tensor2D, v: v as tf.Tensor2D }),
+  reference: ({ query, key, value, u, v }, at) =>
+    aftFullReference(at, [query.data, key.data, value.data, product(u, v, at), query.data])[0]!,
+  gradients({ query, key, value, u, v }, dOutput, at) {
+    const { time, rank } = at;
+    const made = aftFullReference(at, [query.data, key.data, value.data, product(u, v, at), dOutput]);
+    const [dU, dV] = [new Float64Array(time * rank), new Float64Array(time * rank)];
+    for (let t = 0; t < time; t++) {
+      for (let j = 0; j < time; j++) {
+        const gradient = made[4]![t * time + j]!;
+        for (let r = 0; r < rank; r++) {
+          dU[t * rank + r]! += gradient * v.data[j * rank + r]!;
+          dV[j * rank + r]! += gradient * u.data[t * rank + r]!;
+        }
+      }
+    }
+    return { query: made[1]!, key: made[2]!, value: made[3]!, u: dU, v: dV };
+  },
+  flops: (at) => flops(at, at.rank),
+});
+
+/** `u v^T`. */
+function product(u: Input, v: Input, { time, rank }: Sizes): Float64Array {
+  return Float64Array.from({ length: time * time }, (_, i) => {
+    let sum = 0;
+    for (let r = 0; r < rank; r++) sum += u.data[Math.floor(i / time) * rank + r]! * v.data[(i % time) * rank + r]!;
+    return sum;
+  });
+}
