@@ -16,6 +16,10 @@ export const LEAST: f32 = 1e-20;
 /** Own sources of a causal block may exceed their reference by so much: more, and what underflows beside them would count. */
 export const EXCESS: f32 = 20.0;
 
+/** Both for the first block of a causal call, whose reference is a key like any other. */
+export const FIRST_EXCESS: f32 = 40.0;
+export const FIRST_LEAST: f32 = 1e-11;
+
 export namespace call {
   export let query: usize = 0;
   export let key: usize = 0;

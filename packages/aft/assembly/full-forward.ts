@@ -2,7 +2,7 @@
 import { multiplyPanels } from '../../tensor-ops/assembly/gemm-tile';
 import { log, madd, splat } from '../../tensor-ops/assembly/math';
 import { biasRows, largestOf, makeRows, packFactors, packWeights, spill, takeBias } from './full-bias';
-import { BLOCK, blocksOf, call, LEAST, loadChannels, PAIR, ROWS, roundUp, setSizes, setTensors, storeChannels, take } from './full-call';
+import { BLOCK, blocksOf, call, EXCESS, FIRST_EXCESS, FIRST_LEAST, LEAST, loadChannels, PAIR, ROWS, roundUp, setSizes, setTensors, storeChannels, take } from './full-call';
 import { direct, mixDirectly } from './full-direct';
 import { findOwnReferences, findReferences, largestKeys, packSources, references, referencesAfter, rescale } from './full-sources';
 import { gated, NO_GATE } from './gate';
@@ -64,7 +64,7 @@ export function forward(
   const blocks = blocksOf(source);
   const blockBytes = <usize>call.panels * PAIR * BLOCK;
   if (!causal) {
-    for (let block: i32 = 0; block < blocks; block++) packSources(block, largestKeys(), space.sources + blockBytes * block);
+    for (let block: i32 = 0; block < blocks; block++) packSources(block, largestKeys(), EXCESS, space.sources + blockBytes * block);
   }
   const rowBytes = <usize>call.panels * PAIR;
   let redone: i32 = 0;
@@ -73,9 +73,9 @@ export function forward(
     const own = causal ? begin / BLOCK : blocks;
     if (causal && begin % BLOCK == 0) {
       // The block before is over: from here on its sources are as good as any.
-      if (own > 0) packSources(own - 1, referencesAfter(own - 1), space.sources + blockBytes * (own - 1));
+      if (own > 0) packSources(own - 1, referencesAfter(own - 1), EXCESS, space.sources + blockBytes * (own - 1));
       findOwnReferences(own, space.ownReferences);
-      packSources(own, space.ownReferences, space.own);
+      packSources(own, space.ownReferences, own == 0 ? FIRST_EXCESS : EXCESS, space.own);
     }
     makeRows(begin, count);
     for (let i: i32 = 0; i < count; i++) {
@@ -95,7 +95,7 @@ export function forward(
       if (own == 0) memory.fill(space.sums, 0, rowBytes * ROWS);
       addOwnSources(begin, count, own);
     }
-    redone += finish(begin, count, causal ? space.ownReferences : largestKeys(), output, context, logNormalizer);
+    redone += finish(begin, count, causal ? space.ownReferences : largestKeys(), causal && own == 0 ? FIRST_LEAST : LEAST, output, context, logNormalizer);
   }
   return redone;
 }
@@ -162,7 +162,7 @@ function addTriangle(left: usize, right: usize, depth: i32, sums: usize, row: us
 }
 
 /** Turns sums into contexts, logs and gated outputs, and counts what it had to compute directly. */
-function finish(begin: i32, count: i32, reference: usize, output: usize, context: usize, logNormalizer: usize): i32 {
+function finish(begin: i32, count: i32, reference: usize, least: f32, output: usize, context: usize, logNormalizer: usize): i32 {
   let redone: i32 = 0;
   for (let b: i32 = 0; b < call.batch; b++) {
     for (let i: i32 = 0; i < count; i++) {
@@ -176,7 +176,7 @@ function finish(begin: i32, count: i32, reference: usize, output: usize, context
         const denominator = v128.load(sums, 16);
         // Written so that NaN fails it.
         const holds = v128.and(
-          v128.and(f32x4.ge(denominator, splat(LEAST)), f32x4.le(denominator, splat(1.0 / LEAST))),
+          v128.and(f32x4.ge(denominator, splat(least)), f32x4.le(denominator, splat(1.0 / LEAST))),
           f32x4.le(f32x4.abs(numerator), splat(1e38)),
         );
         let mixed = f32x4.div(numerator, denominator);

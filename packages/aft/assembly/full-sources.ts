@@ -1,6 +1,6 @@
 // Keys and values of AFT-full as factors of a matrix product: e^(key - reference) value and e^(key - reference).
 import { exp, maximum, minimum, splat } from '../../tensor-ops/assembly/math';
-import { BLOCK, blocksOf, call, EXCESS, loadChannels, PAIR } from './full-call';
+import { BLOCK, blocksOf, call, loadChannels, PAIR } from './full-call';
 import { expCall } from './slots';
 import { exists, NONE } from './sources';
 
@@ -52,9 +52,9 @@ export function findReferences(): void {
 /**
  * Packs the sources of a block as the right factor of the sums over sources, `[panels, sources of the block, 8]`.
  *
- * @param reference - one vector per panel. Where a key exceeds it by more than EXCESS the factor is infinite, and so are the sums of who sees it.
+ * @param reference - one vector per panel. Where a key exceeds it by more than `excess` the factor is infinite, and so are the sums of who sees it.
  */
-export function packSources(block: i32, reference: usize, packed: usize): void {
+export function packSources(block: i32, reference: usize, excess: f32, packed: usize): void {
   const begin = block * BLOCK;
   const count = min(BLOCK, call.source - begin);
   const panel = <usize>count * PAIR;
@@ -74,7 +74,7 @@ export function packSources(block: i32, reference: usize, packed: usize): void {
             continue;
           }
           const x = f32x4.sub(loadChannels(call.key, first + j, g), v128.load(at));
-          const weight = v128.bitselect(splat(f32(Infinity)), exp(x), f32x4.gt(x, splat(EXCESS)));
+          const weight = v128.bitselect(splat(f32(Infinity)), exp(x), f32x4.gt(x, splat(excess)));
           v128.store(to, f32x4.mul(weight, loadChannels(call.value, first + j, g)));
           v128.store(to, weight, 16);
         }

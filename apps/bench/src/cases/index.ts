@@ -3,6 +3,8 @@ import { operatorBench } from '../operator-contest';
 import { operatorCases } from '../operators/index';
 import { aftConvMemoryCase } from './aft-conv-memory';
 import { aftFullCase } from './aft-full';
+import { aftFullFallbackCase } from './aft-full-fallback';
+import { aftFullMemoryCase } from './aft-full-memory';
 import { aftSimpleMemoryCase } from './aft-simple-memory';
 import { einsumCase } from './einsum';
 import { gemmCase } from './gemm';
@@ -26,4 +28,6 @@ export const cases: readonly BenchCase[] = [
   aftFullCase,
   ...operatorCases.flatMap((operatorCase) => [operatorBench(operatorCase, 'forward'), operatorBench(operatorCase, 'both')]),
   aftConvMemoryCase,
+  aftFullFallbackCase,
+  aftFullMemoryCase,
 ];
