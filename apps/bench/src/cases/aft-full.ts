@@ -15,7 +15,7 @@ type Mix = (...inputs: tf.Tensor[]) => tf.Tensor;
 
 /** Our operator in the relaxed build against our own matrix product and against the composition of tfjs ops. */
 export const aftFullCase: BenchCase = {
-  name: 'aft-full',
+  name: 'aft-full-bounds',
   about: `AFT-full, dense bias: B 1, T ${time}, d ${dim}; rates count 4 T^2 d forward, 8 T^2 d backward`,
   prepare,
 };
