@@ -12,6 +12,7 @@ import { gemmThreadsCase } from './gemm-threads';
 import { primitivesCase } from './primitives';
 import { tfjsKernelsCase } from './tfjs-kernels';
 import { trainStepCase } from './train-step';
+import { trainStepTorchCase } from './train-step-torch';
 
 /** Every case, in the order of the report. */
 export const cases: readonly BenchCase[] = [
@@ -24,6 +25,7 @@ export const cases: readonly BenchCase[] = [
   primitivesCase('simd128'),
   primitivesCase('relaxed'),
   trainStepCase,
+  trainStepTorchCase,
   aftSimpleMemoryCase,
   aftFullCase,
   ...operatorCases.flatMap((operatorCase) => [operatorBench(operatorCase, 'forward'), operatorBench(operatorCase, 'both')]),

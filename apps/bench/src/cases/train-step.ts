@@ -6,12 +6,12 @@ import { assertNear } from '../assert-near';
 import type { BenchCase, Contest } from '../bench-case';
 import { useOurKernels, useStockKernels } from '../kernels-in-use';
 import { mixfoldLayer } from './mixfold-layer';
-import { type LayerWeights, layerSizes, layerWeights, transformerLayer } from './transformer-layer';
+import { type LayerWeights, layerSizes, layerWeights, transformerLayer, weightNames } from './transformer-layer';
 
 const { batch, time, dim } = layerSizes;
 
 /** One way to write the step. */
-interface Step {
+export interface Step {
   readonly name: string;
   readonly form: string;
   enter(): Promise<void> | void;
@@ -56,7 +56,6 @@ function tfjsStep(names: Pick<Step, 'name' | 'form' | 'enter'>, x: tf.Tensor, ta
 /** The primitives of `@mixfold/tensor-ops`, and its AdamW without decay. */
 function mixfoldStep(names: Pick<Step, 'name' | 'form' | 'enter'>, x: tf.Tensor, target: tf.Tensor): Step {
   const variables = layerWeights();
-  const weightNames = Object.keys(variables) as (keyof LayerWeights)[];
   let weights: tf.Tensor[] = weightNames.map((name) => variables[name].clone());
   tf.dispose(Object.values(variables));
   let state = adamWState(weights);
@@ -81,19 +80,28 @@ function mixfoldStep(names: Pick<Step, 'name' | 'form' | 'enter'>, x: tf.Tensor,
 
 const builds: readonly WasmBuild[] = ['simd128', 'relaxed'];
 
+/** What the steps learn. */
+export const stepData = () => ({
+  x: tf.randomNormal([batch, time, dim], 0, 1, 'float32', 1),
+  target: tf.randomNormal([batch, time, dim], 0, 1, 'float32', 2),
+});
+
+/** The step by our primitives in both builds. */
+export const mixfoldSteps = (x: tf.Tensor, target: tf.Tensor): Step[] =>
+  builds.map((build) => {
+    const names = { name: `step, mixfold ${build}`, form: `our primitives and AdamW, wasm ${build}` };
+    return mixfoldStep({ ...names, enter: () => useOurKernels(build) }, x, target);
+  });
+
 async function prepare(): Promise<Contest> {
-  const x = tf.randomNormal([batch, time, dim], 0, 1, 'float32', 1);
-  const target = tf.randomNormal([batch, time, dim], 0, 1, 'float32', 2);
+  const { x, target } = stepData();
   const contestants = [
     tfjsStep({ name: 'step, tfjs', form: 'tfjs ops, stock tfjs-wasm', enter: useStockKernels }, x, target),
     ...builds.map((build) => {
       const names = { name: `step, ours ${build}`, form: `tfjs ops, our kernels, wasm ${build}` };
       return tfjsStep({ ...names, enter: () => useOurKernels(build) }, x, target);
     }),
-    ...builds.map((build) => {
-      const names = { name: `step, mixfold ${build}`, form: `our primitives and AdamW, wasm ${build}` };
-      return mixfoldStep({ ...names, enter: () => useOurKernels(build) }, x, target);
-    }),
+    ...mixfoldSteps(x, target),
   ];
 
   return {

@@ -23,6 +23,9 @@ const shapes = {
 
 export type LayerWeights = Record<keyof typeof shapes, tf.Variable>;
 
+/** In the order of `layerWeights`. */
+export const weightNames = Object.keys(shapes) as (keyof LayerWeights)[];
+
 /** The same numbers each time; gains 1, biases 0. */
 export function layerWeights(): LayerWeights {
   const weights = Object.entries(shapes).map(([name, shape], i) => {
