@@ -5,6 +5,8 @@ import { aftConvMemoryCase } from './aft-conv-memory';
 import { aftFullCase } from './aft-full';
 import { aftFullFallbackCase } from './aft-full-fallback';
 import { aftFullMemoryCase } from './aft-full-memory';
+import { aftLocalCase, aftLocalStepCase, aftLocalStockCase } from './aft-local';
+import { aftLocalMemoryCase } from './aft-local-memory';
 import { aftSimpleMemoryCase } from './aft-simple-memory';
 import { einsumCase } from './einsum';
 import { gemmCase } from './gemm';
@@ -28,6 +30,10 @@ export const cases: readonly BenchCase[] = [
   trainStepTorchCase,
   aftSimpleMemoryCase,
   aftFullCase,
+  aftLocalCase,
+  aftLocalStepCase,
+  aftLocalMemoryCase,
+  aftLocalStockCase,
   ...operatorCases.flatMap((operatorCase) => [operatorBench(operatorCase, 'forward'), operatorBench(operatorCase, 'both')]),
   aftConvMemoryCase,
   aftFullFallbackCase,
