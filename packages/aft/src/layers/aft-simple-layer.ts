@@ -14,12 +14,12 @@ export class AftSimple extends ProjectedLayer {
   /** @nocollapse */
   static className = 'AftSimple';
 
-  constructor(args: AftLayerArgs = {}) {
-    super(args);
-  }
-
-  protected override mix(query: Tensor3D, key: Tensor3D, value: Tensor3D, keyMask: Tensor | undefined): Tensor3D {
-    return aftSimple(query, key, value, { causal: this.causal, queryActivation: this.queryActivation, keyMask });
+  protected override mix(query: Tensor, key: Tensor, value: Tensor, keyMask: Tensor | undefined): Tensor {
+    return aftSimple(query as Tensor3D, key as Tensor3D, value as Tensor3D, {
+      causal: this.causal,
+      queryActivation: this.queryActivation,
+      keyMask,
+    });
   }
 }
 

@@ -1,12 +1,14 @@
 import { checkOptions, type OptionRule, ShapeError } from '@mixfold/tensor-ops';
-import { add, matMul, reshape, type serialization, type Tensor, type Tensor3D, tidy, type Variable } from '@tensorflow/tfjs-core';
+import { add, matMul, reshape, type serialization, type Tensor, tidy, type Variable } from '@tensorflow/tfjs-core';
 import { initializers, layers } from '@tensorflow/tfjs-layers';
 import { type QueryActivation, queryActivations } from '../query-activation';
 
 type LayerArgs = NonNullable<ConstructorParameters<typeof layers.Layer>[0]>;
 type Initializer = ReturnType<typeof initializers.zeros>;
-type LayerVariable = ReturnType<layers.Layer['addWeight']>;
-type Shape = (number | null)[];
+export type LayerVariable = ReturnType<layers.Layer['addWeight']>;
+export type Shape = (number | null)[];
+/** An initializer, its name, or its configuration. */
+export type InitializerArg = Initializer | string | serialization.ConfigDict;
 
 /** What every AFT layer is configured by. */
 export interface AftLayerArgs extends LayerArgs {
@@ -21,7 +23,7 @@ export interface AftLayerArgs extends LayerArgs {
   /** Whether the projections have biases. Default true. */
   useBias?: boolean;
   /** For the kernels of the projections. Default Glorot uniform. */
-  kernelInitializer?: Initializer | string | serialization.ConfigDict;
+  kernelInitializer?: InitializerArg;
 }
 
 const baseRules: Record<string, OptionRule> = {
@@ -48,11 +50,10 @@ const layerOptions = [
 ];
 
 /** tfjs reads initializers, by name, configuration or object, in its own layers only; so a dense layer reads and writes ours. */
-function readInitializer(given: AftLayerArgs['kernelInitializer']): {
-  initializer: Initializer;
-  config: serialization.ConfigDictValue;
+export function readInitializer(initializer: InitializerArg): {
+  readonly initializer: Initializer;
+  readonly config: serialization.ConfigDictValue;
 } {
-  const initializer = given ?? 'glorotUniform';
   const dense = layers.dense({ units: 1, name: 'initializer', kernelInitializer: initializer as Initializer });
   const { kernelInitializer } = dense as unknown as { kernelInitializer: Initializer };
   return { initializer: kernelInitializer, config: dense.getConfig().kernelInitializer! };
@@ -69,51 +70,67 @@ export abstract class ProjectedLayer extends layers.Layer {
   readonly #kernels: Record<string, LayerVariable> = {};
   readonly #biases: Record<string, LayerVariable> = {};
 
-  constructor(args: AftLayerArgs = {}, rules: Record<string, OptionRule> = {}) {
+  /** `rules` are those of a subclass's options; `others` are options that the subclass checks itself. */
+  constructor(args: AftLayerArgs = {}, rules: Record<string, OptionRule> = {}, others: readonly string[] = []) {
     super(args);
-    const own = Object.fromEntries(Object.entries(args).filter(([name]) => !layerOptions.includes(name)));
+    const unchecked = [...layerOptions, ...others];
+    const own = Object.fromEntries(Object.entries(args).filter(([name]) => !unchecked.includes(name)));
     checkOptions(this.getClassName(), own, { ...baseRules, ...rules });
     this.causal = args.causal ?? false;
     this.queryActivation = args.queryActivation === undefined ? 'sigmoid' : args.queryActivation;
     this.#dim = args.dim;
     this.#outputProjection = args.outputProjection ?? true;
     this.#useBias = args.useBias ?? true;
-    this.#kernelInitializer = readInitializer(args.kernelInitializer);
+    this.#kernelInitializer = readInitializer(args.kernelInitializer ?? 'glorotUniform');
     this.supportsMasking = true;
   }
 
-  /** Mixes over time. `keyMask` is the mask that an earlier layer computed, `[batch, time]`. */
-  protected abstract mix(query: Tensor3D, key: Tensor3D, value: Tensor3D, keyMask: Tensor | undefined): Tensor3D;
+  /** Mixes over the positions. `keyMask` is the mask that an earlier layer computed, the shape of the input without its last axis. */
+  protected abstract mix(query: Tensor, key: Tensor, value: Tensor, keyMask: Tensor | undefined): Tensor;
+
+  /** The axes of the input, for errors. */
+  protected axes(): readonly string[] {
+    return ['batch', 'time', 'dim'];
+  }
+
+  /** Width of the keys. */
+  protected keyWidth(dim: number): number {
+    return dim;
+  }
+
+  /** Adds the weights that the mixing itself has. */
+  protected addMixingWeights(_dim: number, _inputShape: Shape): void {}
 
   override build(inputShape: Shape | Shape[]): void {
-    const [, , width] = this.#shapeOf(inputShape);
+    const shape = this.#shapeOf(inputShape);
+    const width = shape.at(-1);
     if (typeof width !== 'number')
       throw new ShapeError(`${this.getClassName()}: the last axis of the input must be known, got ${width}`);
     const dim = this.#dim ?? width;
-    for (const name of ['query', 'key', 'value']) this.#addProjection(name, width, dim);
+    this.#addProjection('query', width, dim);
+    this.#addProjection('key', width, this.keyWidth(dim));
+    this.#addProjection('value', width, dim);
     if (this.#outputProjection) this.#addProjection('output', dim, width);
+    this.addMixingWeights(dim, shape);
     super.build(inputShape);
   }
 
   override call(inputs: Tensor | Tensor[], kwargs: Record<string, unknown>): Tensor {
     return tidy(() => {
       this.invokeCallHook(inputs, kwargs as never);
-      const input = (Array.isArray(inputs) ? inputs[0]! : inputs) as Tensor3D;
+      const input = Array.isArray(inputs) ? inputs[0]! : inputs;
       const masks = kwargs?.mask as Tensor | Tensor[] | null | undefined;
       const keyMask = (Array.isArray(masks) ? masks[0] : masks) ?? undefined;
-      const [query, key, value] = ['query', 'key', 'value'].map((name) => this.#project(name, input)) as [
-        Tensor3D,
-        Tensor3D,
-        Tensor3D,
-      ];
+      const [query, key, value] = ['query', 'key', 'value'].map((name) => this.#project(name, input)) as [Tensor, Tensor, Tensor];
       const mixed = this.mix(query, key, value, keyMask);
       return this.#outputProjection ? this.#project('output', mixed) : mixed;
     });
   }
 
   override computeOutputShape(inputShape: Shape | Shape[]): Shape {
-    const [batch, time, width] = this.#shapeOf(inputShape);
-    return [batch!, time!, this.#outputProjection ? width! : (this.#dim ?? width!)];
+    const shape = this.#shapeOf(inputShape);
+    const width = shape.at(-1)!;
+    return [...shape.slice(0, -1), this.#outputProjection ? width : (this.#dim ?? width)];
   }
 
   override computeMask(_inputs: Tensor | Tensor[], mask?: Tensor | Tensor[]): Tensor {
@@ -134,8 +151,12 @@ export abstract class ProjectedLayer extends layers.Layer {
 
   #shapeOf(inputShape: Shape | Shape[]): Shape {
     const shape = (Array.isArray(inputShape[0]) ? inputShape[0] : inputShape) as Shape;
-    if (shape.length !== 3)
-      throw new ShapeError(`${this.getClassName()}: input must have 3 axes [batch time dim], got [${shape.join(', ')}]`);
+    const axes = this.axes();
+    if (shape.length !== axes.length) {
+      throw new ShapeError(
+        `${this.getClassName()}: input must have ${axes.length} axes [${axes.join(' ')}], got [${shape.join(', ')}]`,
+      );
+    }
     return shape;
   }
 
@@ -145,11 +166,11 @@ export abstract class ProjectedLayer extends layers.Layer {
   }
 
   /** In two dimensions: the gradient that tfjs has for a product of [batch, time, dim] and a matrix throws. */
-  #project(name: string, x: Tensor3D): Tensor3D {
-    const [batch, time, width] = x.shape;
+  #project(name: string, x: Tensor): Tensor {
+    const width = x.shape.at(-1)!;
     const kernel = this.#kernels[name]!.read() as Variable;
-    const product = matMul(reshape(x, [batch * time, width]), kernel);
+    const product = matMul(reshape(x, [x.size / width, width]), kernel);
     const bias = this.#biases[name]?.read();
-    return reshape(bias ? add(product, bias) : product, [batch, time, kernel.shape[1]!]);
+    return reshape(bias ? add(product, bias) : product, [...x.shape.slice(0, -1), kernel.shape[1]!]);
   }
 }
