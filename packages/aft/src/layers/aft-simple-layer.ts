@@ -1,6 +1,6 @@
 import { serialization, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
 import { aftSimple } from '../aft-simple/aft-simple';
-import { type AftLayerArgs, ProjectedLayer } from './projected-layer';
+import { ProjectedLayer } from './projected-layer';
 
 /**
  * AFT-simple as a tf.layers layer: projections to query, key and value, `aftSimple`, projection back.
