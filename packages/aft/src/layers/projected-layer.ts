@@ -107,11 +107,13 @@ export abstract class ProjectedLayer extends layers.Layer {
     if (typeof width !== 'number')
       throw new ShapeError(`${this.getClassName()}: the last axis of the input must be known, got ${width}`);
     const dim = this.#dim ?? width;
+    // What may be refused comes first, before any weight is there.
+    const keyWidth = this.keyWidth(dim);
+    this.addMixingWeights(dim, shape);
     this.#addProjection('query', width, dim);
-    this.#addProjection('key', width, this.keyWidth(dim));
+    this.#addProjection('key', width, keyWidth);
     this.#addProjection('value', width, dim);
     if (this.#outputProjection) this.#addProjection('output', dim, width);
-    this.addMixingWeights(dim, shape);
     super.build(inputShape);
   }
 
