@@ -1,6 +1,6 @@
 // AFT-conv over time and over grids, and its gradients. Denominators are sums per head, so a source is a row of a scalar and channels per head, and
 // both directions are one kind of sum: of sources for a target, and of targets for a source with the grid read from its end.
-import { exp, expNegative, splat } from '../../tensor-ops/assembly/math';
+import { splat } from '../../tensor-ops/assembly/math';
 import { addTapGradients } from '../../tensor-ops/assembly/taps';
 import {
   batch,
@@ -52,6 +52,7 @@ import {
   windowValues,
 } from './conv-rows';
 import { beginLine, beginSegment, fillRow, gridReferences, gridSums, LARGEST, lineSums, REFERENCES } from './conv-sums';
+import { expCall } from './slots';
 import { NONE } from './sources';
 
 export { configure } from './conv-call';
@@ -71,7 +72,7 @@ function prepareTaps(kernel: usize): void {
     v128.store(lanes + row - 32, splat(0.0));
     let target = lanes + scalarBytes();
     for (let h: i32 = 0; h < tileHeads; h++) {
-      const weight = exp(v128.load32_splat(kernel + (<usize>((firstHead + h) * size + r) << 2)));
+      const weight = expCall(v128.load32_splat(kernel + (<usize>((firstHead + h) * size + r) << 2)));
       v128.store_lane<f32>(lanes + (<usize>h << 2), weight, 0);
       for (let c: usize = 0; c < channels; c += 4) v128.store_lane<f32>(target + c, weight, 0);
       target += channels;
@@ -252,7 +253,7 @@ function finishMemory(past: usize, dMemory: usize): void {
   for (let h: i32 = 0; h < tileHeads; h++) {
     const lane = <usize>h << 2;
     const log = load<f32>(past + offset + lane);
-    const weight = exp(splat(log + load<f32>(slot(REFERENCES) + lane)));
+    const weight = expCall(splat(log + load<f32>(slot(REFERENCES) + lane)));
     v128.store_lane<f32>(factors + lane, log > NONE / 2 ? weight : splat(0.0), 0);
     const scalar = dMemory + denominators() + offset + lane;
     const sum = load<f32>(factors + lane) * load<f32>(leftBehind() + lane);

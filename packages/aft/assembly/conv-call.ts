@@ -57,7 +57,7 @@ export let first: usize = 0;
 export let second: usize = 0;
 export let received: usize = 0;
 
-export const SLOTS: i32 = 12;
+export const SLOTS: i32 = 14;
 
 // @ts-ignore: decorator
 @inline

@@ -1,6 +1,6 @@
 // The sums of conv-sums.ts for one head whose biases spread so far that no reference serves a segment: every sum has its own, and takes in one element
 // after the other. It is slower, and needs nothing of the sizes of keys and biases.
-import { scalarExp, splat } from '../../tensor-ops/assembly/math';
+import { splat } from '../../tensor-ops/assembly/math';
 import {
   causal,
   centerX,
@@ -18,8 +18,9 @@ import {
   windowHeight,
   windowWidth,
 } from './conv-call';
-import { dotHeads, elementLogs, existsAt, finishElement, isBackward, keyAt, plainElement, setDirection, valueAt } from './conv-rows';
+import { copied, dotHeads, elementLogs, existsAt, finishElement, isBackward, keyAt, plainElement, setDirection, valueAt } from './conv-rows';
 import { fillRow, LARGEST, REFERENCES } from './conv-sums';
+import { expCall } from './slots';
 import { NONE } from './sources';
 
 // Slots: an element, then sums, each with its largest log behind its lanes.
@@ -27,6 +28,10 @@ const ELEMENT: usize = 4;
 const RUNNING: usize = 5;
 const BASE: usize = 6;
 const RESULT: usize = 7;
+
+function exponential(x: f32): f32 {
+  return f32x4.extract_lane(expCall(splat(x)), 0);
+}
 
 // @ts-ignore: decorator
 @inline
@@ -44,8 +49,8 @@ function include(sum: usize, log: f32, rest: f32, source: usize): void {
   if (log <= NONE / 2) return;
   const largest = largestOf(sum);
   const rises = log > largest;
-  const keep = splat(rises ? scalarExp(largest - log) : 1.0);
-  const weight = splat(scalarExp(rises ? rest : log - largest + rest));
+  const keep = splat(rises ? exponential(largest - log) : 1.0);
+  const weight = splat(exponential(rises ? rest : log - largest + rest));
   if (rises) store<f32>(sum + row, log);
   for (let i: usize = 0; i < row; i += 16) {
     v128.store(sum + i, f32x4.add(f32x4.mul(v128.load(sum + i), keep), f32x4.mul(v128.load(source + i), weight)));
@@ -137,9 +142,9 @@ export function directTapGradients(kernel: usize): void {
         const tap = ky * windowWidth + kx;
         const log = load<f32>(keyAt(source));
         const bias = load<f32>(kernel + (<usize>tap << 2));
-        const weight = scalarExp(log + bias + load<f32>(logs) + lostBy(log, bias, log + bias));
+        const weight = exponential(log + bias + load<f32>(logs) + lostBy(log, bias, log + bias));
         v128.store(dot, v128.load(gradients));
-        dotHeads(valueAt(source), gradients + 4, dot, true);
+        dotHeads(copied(1, valueAt(source)), gradients + 4, dot);
         const sum = dTaps + row * tap;
         store<f32>(sum, load<f32>(sum) + weight * load<f32>(dot));
       }

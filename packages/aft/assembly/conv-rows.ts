@@ -1,5 +1,5 @@
 // The rows of a tile: what sources bring to the sums of the forward, what targets bring to those of the backward, and what is made of the sums.
-import { exp, loadLanes, madd, splat, storeLanes, sumLanes } from '../../tensor-ops/assembly/math';
+import { exp, madd, splat, sumLanes } from '../../tensor-ops/assembly/math';
 import {
   activation,
   firstChannel,
@@ -142,47 +142,59 @@ export function existsAt(place: i32): bool {
   return place < tail ? !(load<f32>(windowKey + (<usize>(place * heads) << 2)) <= NONE / 2) : exists(mask, place - tail);
 }
 
-/** Scales the channels of each head by a number of its own. Stores up to three lanes past the last. */
+// @ts-ignore: decorator
+@inline
+function channelBytes(): usize {
+  return <usize>(tileHeads * headChannels) << 2;
+}
+
+/** Where the tile begins in the channels of a target, and in its heads. */
+function channelsOf(t: i32): usize {
+  return <usize>(t * heads * headDim + firstChannel) << 2;
+}
+
+function logsOf(t: i32): usize {
+  return <usize>(t * heads + firstHead) << 2;
+}
+
+/**
+ * Scales the channels of each head by a number of its own. Reads and stores up to three lanes past the last of a head, so neither row is one of a
+ * tensor, and the next head's channels are stored over them.
+ */
 export function scaleHeads(factors: usize, source: usize, target: usize): void {
   if (headChannels == 1) {
-    for (let h: i32 = 0; h < tileHeads; h += 4) {
-      const i = <usize>h << 2;
-      v128.store(target + i, f32x4.mul(v128.load(factors + i), loadLanes(source + i, tileHeads - h)));
+    for (let i: usize = 0; i < scalarBytes(); i += 16) {
+      v128.store(target + i, f32x4.mul(v128.load(factors + i), v128.load(source + i)));
     }
     return;
   }
-  for (let h: i32 = 0; h < tileHeads; h++) {
-    const factor = v128.load32_splat(factors + (<usize>h << 2));
-    for (let c: i32 = 0; c < headChannels; c += 4) {
-      const i = <usize>c << 2;
-      v128.store(target + i, f32x4.mul(factor, loadLanes(source + i, headChannels - c)));
-    }
-    source += <usize>headChannels << 2;
-    target += <usize>headChannels << 2;
+  const bytes = <usize>headChannels << 2;
+  for (let h: usize = 0; h < scalarBytes(); h += 4) {
+    const factor = v128.load32_splat(factors + h);
+    for (let i: usize = 0; i < bytes; i += 16) v128.store(target + i, f32x4.mul(factor, v128.load(source + i)));
+    source += bytes;
+    target += bytes;
   }
 }
 
-/** The products of a and b, summed over the channels of each head, added to `target` or in its place. Stores up to three lanes past the last. */
-export function dotHeads(a: usize, b: usize, target: usize, adds: bool): void {
+/** Adds the products of a and b, summed over the channels of each head, to `target`. As `scaleHeads`, it reads and stores past the last head. */
+export function dotHeads(a: usize, b: usize, target: usize): void {
   if (headChannels == 1) {
-    for (let h: i32 = 0; h < tileHeads; h += 4) {
-      const i = <usize>h << 2;
-      let product = f32x4.mul(loadLanes(a + i, tileHeads - h), loadLanes(b + i, tileHeads - h));
-      if (adds) product = f32x4.add(product, v128.load(target + i));
-      v128.store(target + i, product);
+    for (let i: usize = 0; i < scalarBytes(); i += 16) {
+      v128.store(target + i, madd(v128.load(a + i), v128.load(b + i), v128.load(target + i)));
     }
     return;
   }
-  for (let h: i32 = 0; h < tileHeads; h++) {
+  const bytes = <usize>headChannels << 2;
+  for (let h: usize = 0; h < scalarBytes(); h += 4) {
     let sum = splat(0.0);
-    for (let c: i32 = 0; c < headChannels; c += 4) {
-      const i = <usize>c << 2;
-      sum = madd(loadLanes(a + i, headChannels - c), loadLanes(b + i, headChannels - c), sum);
-    }
-    store<f32>(target, adds ? sumLanes(sum) + load<f32>(target) : sumLanes(sum));
-    a += <usize>headChannels << 2;
-    b += <usize>headChannels << 2;
-    target += 4;
+    let i: usize = 0;
+    for (; i + 16 <= bytes; i += 16) sum = madd(v128.load(a + i), v128.load(b + i), sum);
+    let rest = sumLanes(sum) + load<f32>(target + h);
+    for (; i < bytes; i += 4) rest += load<f32>(a + i) * load<f32>(b + i);
+    store<f32>(target + h, rest);
+    a += bytes;
+    b += bytes;
   }
 }
 
@@ -190,20 +202,23 @@ export function dotHeads(a: usize, b: usize, target: usize, adds: bool): void {
 export function elementLogs(i: i32, target: usize): bool {
   if (!isBackward) {
     if (!existsAt(i)) return false;
-    const keys = keyAt(i);
-    for (let h: i32 = 0; h < tileHeads; h += 4) {
-      v128.store(target + (<usize>h << 2), loadLanes(keys + (<usize>h << 2), tileHeads - h));
-    }
+    v128.store(target + ((scalarBytes() - 4) & -16), splat(0.0));
+    memory.copy(target, keyAt(i), scalarBytes());
     return true;
   }
-  const target0 = positions - 1 - i - tail;
-  if (target0 < 0) return false;
-  const logs = logNormalizer + (<usize>(target0 * heads + firstHead) << 2);
-  if (load<f32>(logs) <= NONE / 2) return false;
-  for (let h: i32 = 0; h < tileHeads; h += 4) {
-    v128.store(target + (<usize>h << 2), f32x4.neg(loadLanes(logs + (<usize>h << 2), tileHeads - h)));
-  }
+  const t = positions - 1 - i - tail;
+  if (t < 0) return false;
+  v128.store(target + ((scalarBytes() - 4) & -16), splat(0.0));
+  memory.copy(target, logNormalizer + logsOf(t), scalarBytes());
+  if (load<f32>(target) <= NONE / 2) return false;
+  for (let h: usize = 0; h < scalarBytes(); h += 16) v128.store(target + h, f32x4.neg(v128.load(target + h)));
   return true;
+}
+
+/** A row of a tensor, copied so that what reads whole vectors stays within the scratch. */
+export function copied(n: usize, source: usize): usize {
+  memory.copy(slot(n), source, channelBytes());
+  return slot(n);
 }
 
 /** The row of an element, weighed relative to `references`. Rows are packed in ascending order, for the last lanes spill into the next row. */
@@ -216,25 +231,24 @@ export function packElement(i: i32, target: usize, references: usize): void {
   v128.store(target + row - 16, splat(0.0));
   v128.store(target + row - 32, splat(0.0));
   const scalars = isBackward ? received + <usize>(positions - 1 - i - tail) * row : 0;
-  for (let h: i32 = 0; h < tileHeads; h += 4) {
-    const lane = <usize>h << 2;
-    const weight = exp(f32x4.sub(v128.load(weights + lane), v128.load(references + lane)));
-    v128.store(weights + lane, weight);
-    v128.store(target + lane, isBackward ? f32x4.mul(weight, v128.load(scalars + lane)) : weight);
+  for (let h: usize = 0; h < scalarBytes(); h += 16) {
+    const weight = exp(f32x4.sub(v128.load(weights + h), v128.load(references + h)));
+    v128.store(weights + h, weight);
+    v128.store(target + h, isBackward ? f32x4.mul(weight, v128.load(scalars + h)) : weight);
   }
-  scaleHeads(weights, isBackward ? scalars + scalarBytes() : valueAt(i), target + scalarBytes());
+  scaleHeads(weights, isBackward ? scalars + scalarBytes() : copied(1, valueAt(i)), target + scalarBytes());
 }
 
 /** The row of an element without its weight, for one head; returns the log of the weight, NONE if there is no such element. */
 export function plainElement(i: i32, target: usize): f32 {
   const log = slot(0);
   if (!elementLogs(i, log)) return NONE;
-  memory.fill(target, 0, row);
   if (isBackward) {
     memory.copy(target, received + <usize>(positions - 1 - i - tail) * row, row);
   } else {
+    memory.fill(target, 0, row);
     store<f32>(target, 1.0);
-    memory.copy(target + 4, valueAt(i), <usize>headChannels << 2);
+    memory.copy(target + 4, valueAt(i), channelBytes());
   }
   return load<f32>(log);
 }
@@ -242,40 +256,39 @@ export function plainElement(i: i32, target: usize): f32 {
 /** What a target receives, with what rounding took from its normaliser: minus the sum of g times context per head, and g; and the query's gradient. */
 export function packReceived(): void {
   const time = positions - tail;
+  const factors = slot(0);
   for (let t: i32 = 0; t < time; t++) {
     const target = received + <usize>t * row;
-    const place = <usize>(t * heads * headDim + firstChannel) << 2;
-    const channels = tileHeads * headChannels;
-    v128.store(target + row - 16, splat(0.0));
-    v128.store(target + row - 32, splat(0.0));
-    const factors = slot(0);
-    const given = slot(1);
-    for (let h: i32 = 0; h < tileHeads; h += 4) {
-      const rest = loadLanes(logRest + (<usize>(t * heads + firstHead + h) << 2), tileHeads - h);
-      v128.store(factors + (<usize>h << 2), expCall(f32x4.neg(rest)));
-    }
-    for (let c: i32 = 0; c < channels; c += 4) {
-      const i = <usize>c << 2;
-      const lanes = channels - c;
-      let gradient = loadLanes(dOutput + place + i, lanes);
+    const place = channelsOf(t);
+    const contexts = copied(1, context + place);
+    const gradients = copied(2, dOutput + place);
+    const queries = slot(3);
+    if (activation != NO_GATE) memory.copy(queries, query + place, channelBytes());
+    for (let i: usize = 0; i < channelBytes(); i += 16) {
+      const gradient = v128.load(gradients + i);
       let slope = splat(0.0);
       if (activation != NO_GATE) {
-        const q = loadLanes(query + place + i, lanes);
+        const q = v128.load(queries + i);
         const exponential = gateExponential(q, activation);
         const gate = gateOf(q, exponential, activation);
-        slope = f32x4.mul(gradient, loadLanes(context + place + i, lanes));
-        slope = f32x4.mul(slope, gateSlope(q, exponential, gate, activation));
-        gradient = f32x4.mul(gradient, gate);
+        slope = f32x4.mul(f32x4.mul(gradient, v128.load(contexts + i)), gateSlope(q, exponential, gate, activation));
+        v128.store(gradients + i, f32x4.mul(gradient, gate));
       }
-      storeLanes(dQuery + place + i, slope, lanes);
-      v128.store(given + i, gradient);
+      v128.store(queries + i, slope);
     }
-    scaleHeads(factors, given, target + scalarBytes());
-    const sums = slot(0);
-    dotHeads(target + scalarBytes(), context + place, sums, false);
-    for (let h: i32 = 0; h < tileHeads; h++) {
-      store<f32>(target + (<usize>h << 2), -load<f32>(sums + (<usize>h << 2)));
+    memory.copy(dQuery + place, queries, channelBytes());
+    // e^-rest of a rest so small.
+    memory.copy(factors, logRest + logsOf(t), scalarBytes());
+    for (let h: usize = 0; h < scalarBytes(); h += 16) {
+      const rest = v128.load(factors + h);
+      v128.store(factors + h, madd(rest, f32x4.sub(f32x4.mul(rest, splat(0.5)), splat(1.0)), splat(1.0)));
     }
+    memory.fill(target, 0, row);
+    scaleHeads(factors, gradients, target + scalarBytes());
+    const dots = slot(2);
+    memory.fill(dots, 0, scalarBytes() + 16);
+    dotHeads(target + scalarBytes(), contexts, dots);
+    for (let h: usize = 0; h < scalarBytes(); h += 4) store<f32>(target + h, -load<f32>(dots + h));
   }
 }
 
@@ -283,77 +296,70 @@ export function packReceived(): void {
 function finishTarget(t: i32, sums: usize, references: usize): void {
   const inverse = slot(0);
   const mixed = slot(1);
-  const logs = (t * heads + firstHead) << 2;
-  for (let h: i32 = 0; h < tileHeads; h += 4) {
-    const lane = <usize>h << 2;
-    const denominator = v128.load(sums + lane);
+  const logs = slot(12);
+  const rests = slot(13);
+  for (let h: usize = 0; h < scalarBytes(); h += 16) {
+    const denominator = v128.load(sums + h);
     const isEmpty = f32x4.eq(denominator, splat(0.0));
-    v128.store(inverse + lane, v128.andnot(f32x4.div(splat(1.0), denominator), isEmpty));
+    v128.store(inverse + h, v128.andnot(f32x4.div(splat(1.0), denominator), isEmpty));
     if (logNormalizer == 0) continue;
-    const reference = v128.load(references + lane);
+    const reference = v128.load(references + h);
     const relative = logCall(denominator);
     const log = logNormalizerOf(reference, denominator, relative);
-    storeLanes(logNormalizer + logs + lane, log, tileHeads - h);
+    v128.store(logs + h, log);
     // What rounding takes from the sum: the gradient's weights are e^-(log + rest), and at 1e4 a float32 is too coarse for them.
     const taken = f32x4.sub(log, reference);
     const rest = f32x4.add(f32x4.sub(reference, f32x4.sub(log, taken)), f32x4.sub(relative, taken));
-    storeLanes(logRest + logs + lane, v128.andnot(rest, isEmpty), tileHeads - h);
+    v128.store(rests + h, v128.andnot(rest, isEmpty));
   }
+  const place = channelsOf(t);
   scaleHeads(inverse, sums + scalarBytes(), mixed);
-  const channels = tileHeads * headChannels;
-  const place = <usize>(t * heads * headDim + firstChannel) << 2;
-  for (let c: i32 = 0; c < channels; c += 4) {
-    const i = <usize>c << 2;
-    let mean = v128.load(mixed + i);
-    if (context != 0) storeLanes(context + place + i, mean, channels - c);
-    if (activation != NO_GATE) mean = gated(mean, loadLanes(query + place + i, channels - c), activation);
-    storeLanes(output + place + i, mean, channels - c);
+  if (logNormalizer != 0) {
+    memory.copy(logNormalizer + logsOf(t), logs, scalarBytes());
+    memory.copy(logRest + logsOf(t), rests, scalarBytes());
+    memory.copy(context + place, mixed, channelBytes());
   }
+  if (activation != NO_GATE) {
+    const queries = copied(0, query + place);
+    for (let i: usize = 0; i < channelBytes(); i += 16) {
+      v128.store(mixed + i, gated(v128.load(mixed + i), v128.load(queries + i), activation));
+    }
+  }
+  memory.copy(output + place, mixed, channelBytes());
 }
 
-/** Adds the gradient that reached a source as part of the state after the call. */
-function addKept(gradient: usize, kept: usize, count: i32): void {
-  for (let c: i32 = 0; c < count; c += 4) {
-    const i = <usize>c << 2;
-    storeLanes(gradient + i, f32x4.add(loadLanes(gradient + i, count - c), loadLanes(kept + i, count - c)), count - c);
-  }
+/** Adds numbers to others. */
+function addFloats(target: usize, source: usize, bytes: usize): void {
+  for (let i: usize = 0; i < bytes; i += 4) store<f32>(target + i, load<f32>(target + i) + load<f32>(source + i));
 }
 
 /** The gradients of a source from the sums over its targets. */
 function finishSource(place: i32, sums: usize, references: usize): void {
-  const channels = tileHeads * headChannels;
   const dKeys = at(dKey, dWindowKey, place, heads, firstHead);
   const dValues = at(dValue, dWindowValue, place, heads * headDim, firstChannel);
   if (!existsAt(place)) {
     memory.fill(dKeys, 0, scalarBytes());
-    memory.fill(dValues, 0, <usize>channels << 2);
+    memory.fill(dValues, 0, channelBytes());
     return;
   }
-  const keys = keyAt(place);
   const weights = slot(0);
-  const dots = slot(1);
-  for (let h: i32 = 0; h < tileHeads; h += 4) {
-    const lane = <usize>h << 2;
-    v128.store(weights + lane, expCall(f32x4.add(loadLanes(keys + lane, tileHeads - h), v128.load(references + lane))));
-    v128.store(dots + lane, v128.load(sums + lane));
+  const dots = slot(12);
+  memory.copy(weights, keyAt(place), scalarBytes());
+  for (let h: usize = 0; h < scalarBytes(); h += 16) {
+    v128.store(weights + h, expCall(f32x4.add(v128.load(weights + h), v128.load(references + h))));
+    v128.store(dots + h, v128.load(sums + h));
   }
-  dotHeads(valueAt(place), sums + scalarBytes(), dots, true);
-  for (let h: i32 = 0; h < tileHeads; h += 4) {
-    const lane = <usize>h << 2;
-    let gradient = f32x4.mul(v128.load(weights + lane), v128.load(dots + lane));
-    if (isFurtherPart) gradient = f32x4.add(gradient, loadLanes(dKeys + lane, tileHeads - h));
-    storeLanes(dKeys + lane, gradient, tileHeads - h);
-  }
-  const scaled = slot(1);
-  scaleHeads(weights, sums + scalarBytes(), scaled);
-  for (let c: i32 = 0; c < channels; c += 4) {
-    const i = <usize>c << 2;
-    storeLanes(dValues + i, v128.load(scaled + i), channels - c);
-  }
-  const keptPlace = place - (positions - tail);
-  if (dFinalKey == 0 || keptPlace < 0) return;
-  if (!isFurtherPart) addKept(dKeys, dFinalKey + (<usize>(keptPlace * heads + firstHead) << 2), tileHeads);
-  addKept(dValues, dFinalValue + (<usize>(keptPlace * heads * headDim + firstChannel) << 2), channels);
+  dotHeads(copied(1, valueAt(place)), sums + scalarBytes(), dots);
+  for (let h: usize = 0; h < scalarBytes(); h += 16) v128.store(dots + h, f32x4.mul(v128.load(weights + h), v128.load(dots + h)));
+  if (isFurtherPart) addFloats(dots, dKeys, scalarBytes());
+  memory.copy(dKeys, dots, scalarBytes());
+  scaleHeads(weights, sums + scalarBytes(), slot(1));
+  memory.copy(dValues, slot(1), channelBytes());
+  // What reached the source as part of the memory after the call.
+  const kept = place - (positions - tail);
+  if (dFinalKey == 0 || kept < 0) return;
+  if (!isFurtherPart) addFloats(dKeys, dFinalKey + (<usize>(kept * heads + firstHead) << 2), scalarBytes());
+  addFloats(dValues, dFinalValue + (<usize>(kept * heads * headDim + firstChannel) << 2), channelBytes());
 }
 
 /** What is made of the sums of an element's place, which are relative to `references`. */

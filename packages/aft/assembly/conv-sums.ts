@@ -1,6 +1,6 @@
 // For every place of a tile the sum over all places, weighed by taps within the window and by 1 beyond it, all terms positive. Sums are relative to
 // references per head that no term exceeds by much: one for the whole grid, or for a causal line one per segment of it.
-import { expNegative, maximum, splat } from '../../tensor-ops/assembly/math';
+import { maximum, splat } from '../../tensor-ops/assembly/math';
 import { convolveLine } from '../../tensor-ops/assembly/taps';
 import {
   centerX,
@@ -23,6 +23,7 @@ import {
   windowWidth,
 } from './conv-call';
 import { elementLogs, finishElement, packElement } from './conv-rows';
+import { expCall } from './slots';
 import { NONE, SPAN } from './sources';
 
 // Slots of single rows; the first two are free for the functions of conv-rows.ts.
@@ -179,7 +180,7 @@ function rescale(): void {
   const factors = slot(0);
   for (let h: i32 = 0; h < tileHeads; h += 4) {
     const lane = <usize>h << 2;
-    v128.store(factors + lane, expNegative(f32x4.sub(v128.load(slot(EARLIER) + lane), v128.load(slot(REFERENCES) + lane))));
+    v128.store(factors + lane, expCall(f32x4.sub(v128.load(slot(EARLIER) + lane), v128.load(slot(REFERENCES) + lane))));
   }
   scaleRow(slot(TOTAL), factors);
   scaleRow(slot(CURRENT), factors);
@@ -204,7 +205,7 @@ function includeCarried(): void {
   const factors = slot(0);
   for (let h: i32 = 0; h < tileHeads; h += 4) {
     const lane = <usize>h << 2;
-    v128.store(factors + lane, expNegative(f32x4.sub(v128.load(carriedLogs + lane), v128.load(slot(REFERENCES) + lane))));
+    v128.store(factors + lane, expCall(f32x4.sub(v128.load(carriedLogs + lane), v128.load(slot(REFERENCES) + lane))));
   }
   const rows = slot(1);
   memory.copy(rows, carriedRows, row);

@@ -17,7 +17,7 @@ export const aftConvMemoryCase: BenchCase = {
     const peaks = [1, 16, 64].flatMap((heads) =>
       [false, true].map((causal) => ({
         name: `${heads} heads${causal ? ', causal' : ''}`,
-        buffers: convPeak(time, heads, causal) / (4 * time * dim),
+        buffers: convBuffers(time, heads, causal),
       })),
     );
     return {
@@ -27,8 +27,8 @@ export const aftConvMemoryCase: BenchCase = {
   },
 };
 
-/** The most bytes that forward and backward of `aftConv1d` hold at once on the WASM heap, beside their inputs. */
-function convPeak(steps: number, heads: number, causal: boolean): number {
+/** The most that forward and backward of `aftConv1d` hold at once on the WASM heap beside their inputs, in buffers of `[time, dim]`. */
+export function convBuffers(steps: number, heads: number, causal: boolean): number {
   const [query, value, dOutput] = [1, 2, 3].map((seed) => tf.randomNormal<tf.Rank.R3>([1, steps, dim], 0, 1, 'float32', seed));
   const key = tf.randomNormal<tf.Rank.R3>([1, steps, heads], 0, 1, 'float32', 4);
   const kernel = tf.randomNormal<tf.Rank.R2>([heads, window], 0, 1, 'float32', 5);
@@ -37,5 +37,5 @@ function convPeak(steps: number, heads: number, causal: boolean): number {
   const run = () => tf.dispose(tf.grads(mix)([query!, key, value!, kernel], dOutput));
   const peak = peakHeapBytes(tf.backend() as unknown as WasmBackend, run);
   tf.dispose([query!, key, value!, dOutput!, kernel]);
-  return peak;
+  return peak / (4 * steps * dim);
 }

@@ -17,7 +17,8 @@ export interface Elements {
 /**
  * WGSL of `farSums(lane, line, begin, end)`: the sum of all that no place of a stretch reads by any tap or differs in, and of
  * `sumsAt(lane, line, begin, end, x, far)`: the whole sum at place `x` of the stretch, which takes in what is near one by one. So every term is
- * positive, and relative to the largest of its own sum.
+ * positive, and relative to the largest of its own sum. `biased` keeps what rounding takes from the sum of log and bias, for at 1e4 it is as much as
+ * moves a weight.
  */
 export function sumsSource(
   { log, numerator, denominator, partials, offset, isReverse }: Elements,
@@ -34,7 +35,6 @@ export function sumsSource(
   return /* wgsl */ `
 fn logAt(lane: u32, other: u32, j: u32) -> f32 { return ${log}; }
 
-// Takes in an element with a bias. What rounding takes from the sum of both is kept, for at 1e4 it is as much as moves a weight.
 fn biased(sums: Sums, weight: f32, bias: f32, lane: u32, other: u32, j: u32) -> Sums {
   if (weight < -5e29) { return sums; }
   let terms = vec2f(${numerator}, ${denominator});

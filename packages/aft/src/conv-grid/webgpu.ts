@@ -147,7 +147,10 @@ export const webgpuConvBackward: FusedKernel = {
 /** Threads that share the sum of one tap. */
 const SHARED = 64;
 
-/** The gradient of each bias, the sum over all pairs of its tap: one workgroup per head and tap, in an order that does not change. */
+/**
+ * The gradient of each bias, the sum over all pairs of its tap: one workgroup per head and tap, in an order that does not change. As in the sums, what
+ * rounding takes from key and bias is kept.
+ */
 function tapGradients(call: KernelCall, received: TensorInfo, geometry: GridGeometry): { dKernel: TensorInfo } {
   const { batch, height, width, heads, headDim, windowHeight, windowWidth, centerY, centerX } = geometry;
   const dim = heads * headDim;
@@ -187,7 +190,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
       let i = place * uniforms.dim + c;
       dot += fma(value[source * uniforms.dim + c], received[i], -received[uniforms.places * uniforms.dim + i]);
     }
-    // As in the sums, what rounding takes from key and bias is kept.
     let log = key[source * heads + group.y];
     let both = log + kernel[tap];
     let taken = both - log;
