@@ -28,7 +28,7 @@ const node = {
     environment: 'node' as const,
     env: { MIXFOLD_TEST_BACKENDS: backends },
     include: [`${sources}/*.test.ts`, 'apps/*/src/**/*.test.ts', 'tooling/*/src/**/*.test.ts', 'scripts/*.test.mjs'],
-    exclude: ['**/*.core.test.ts', '**/node_modules/**'],
+    exclude: ['**/*.core.test.ts', '**/*.browser.test.ts', '**/node_modules/**'],
   },
 };
 
@@ -53,12 +53,13 @@ const browser = {
       '@tensorflow/tfjs-layers',
       '@tensorflow/tfjs-backend-wasm',
       '@tensorflow/tfjs-backend-webgpu',
+      '@tensorflow/tfjs-backend-webgl',
       'fast-check',
     ],
   },
   test: {
     name: 'browser',
-    include: [`${sources}/*.backend.test.ts`, 'tooling/*/src/**/*.backend.test.ts'],
+    include: [`${sources}/*.backend.test.ts`, 'tooling/*/src/**/*.backend.test.ts', 'apps/*/src/**/*.browser.test.ts'],
     browser: {
       enabled: true,
       headless: true,
