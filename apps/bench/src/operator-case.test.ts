@@ -1,4 +1,7 @@
 import { expect, it } from 'vitest';
+import { aftLocalReference } from '../../../packages/aft/src/aft-local/reference';
+import { aftConvReference } from '../../../packages/aft/src/conv-grid/reference';
+import { assertNear } from './assert-near';
 import { uncheckedOperators } from './gpu/unchecked-operators';
 import { checkedSizes, leastBytes } from './operator-case';
 import { operatorCases } from './operators/index';
@@ -36,3 +39,40 @@ it('counts the bytes that have to move', () => {
   // Read 3 and 2, write 4; backward read them and 4 again, and write a gradient of 3.
   expect(leastBytes(inputs, 4)).toEqual({ forward: 4 * 9, both: 4 * (9 + 9 + 3) });
 });
+
+it.each(['aft-local-dense', 'aft-conv-1d', 'aft-conv-1d-causal', 'aft-conv-2d-16'])(
+  '%s: the quick reference is the one by the definition',
+  (name) => {
+    const operatorCase = operatorCases.find((found) => found.name === name)!;
+    const { check } = operatorCase.sizes;
+    const inputs = drawInputs(operatorCase, check);
+    const { batch, time, height = 1, width = time, dim, heads, window, windowSize } = check as Record<string, number>;
+    const numbers = (input: string) => inputs[input]!.data;
+    const [query, key, value] = [numbers('query'), numbers('key'), numbers('value')];
+    const given = {
+      batch: batch!,
+      dim: dim!,
+      query,
+      key,
+      value,
+      causal: name.endsWith('causal'),
+      queryActivation: 'sigmoid',
+    } as const;
+    const dOutput = Float32Array.from(query, Math.cos);
+    const grid = {
+      height,
+      width: width!,
+      heads: heads!,
+      windowHeight: check.windowHeight ?? 1,
+      windowWidth: check.windowWidth ?? window!,
+    };
+    const made = windowSize
+      ? aftLocalReference({ ...given, time: time!, windowSize, positionBias: numbers('positionBias') }, dOutput)
+      : aftConvReference({ ...given, ...grid, kernel: numbers('kernel') }, dOutput);
+    const dBias = 'dKernel' in made ? { kernel: made.dKernel } : { positionBias: made.dPositionBias };
+    assertNear('output', operatorCase.reference(inputs, check), made.output, 1e-12);
+    for (const [input, expected] of Object.entries({ query: made.dQuery, key: made.dKey, value: made.dValue, ...dBias })) {
+      assertNear(input, operatorCase.gradients(inputs, dOutput, check)[input]!, expected, 1e-12);
+    }
+  },
+);

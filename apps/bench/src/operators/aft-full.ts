@@ -1,8 +1,10 @@
 import { aftFull, aftFullFactoredOperator, aftFullOperator } from '@mixfold/aft';
-import type * as tf from '@tensorflow/tfjs-core';
-import type { Draw, Input } from '../draw';
+import * as tf from '@tensorflow/tfjs-core';
+import type { Draw } from '../draw';
 import { operatorCase } from '../operator-case';
 import { aftFullReference } from './aft-full-reference';
+import { gradientsOfFactors, productOfFactors } from './factors';
+import { stockAftByProducts } from './stock-aft-products';
 
 const sizes = {
   check: { batch: 2, time: 67, dim: 33, rank: 5 },
@@ -38,6 +40,7 @@ export const aftFullCase = operatorCase({
   },
   flops: (at) => flops(at, 0),
   peers: {
+    tfjs: ({ query, key, value, positionBias }) => stockAftByProducts(query, key, value, positionBias),
     torch: `
 pairs = torch.exp(positionBias - positionBias.amax(1, keepdim=True))
 weight = torch.exp(key - key.amax(1, keepdim=True))
@@ -58,30 +61,18 @@ export const aftFullFactoredCase = operatorCase({
   }),
   ours: ({ query, key, value, u, v }) => aftFull(query, key, value, { u: u as tf.Tensor2D, v: v as tf.Tensor2D }),
   reference: ({ query, key, value, u, v }, at) =>
-    aftFullReference(at, [query.data, key.data, value.data, product(u, v, at), query.data])[0]!,
+    aftFullReference(at, [query.data, key.data, value.data, productOfFactors(u.data, v.data, at.rank), query.data])[0]!,
   gradients({ query, key, value, u, v }, dOutput, at) {
-    const { time, rank } = at;
-    const made = aftFullReference(at, [query.data, key.data, value.data, product(u, v, at), dOutput]);
-    const [dU, dV] = [new Float64Array(time * rank), new Float64Array(time * rank)];
-    for (let t = 0; t < time; t++) {
-      for (let j = 0; j < time; j++) {
-        const gradient = made[4]![t * time + j]!;
-        for (let r = 0; r < rank; r++) {
-          dU[t * rank + r]! += gradient * v.data[j * rank + r]!;
-          dV[j * rank + r]! += gradient * u.data[t * rank + r]!;
-        }
-      }
-    }
-    return { query: made[1]!, key: made[2]!, value: made[3]!, u: dU, v: dV };
+    const made = aftFullReference(at, [query.data, key.data, value.data, productOfFactors(u.data, v.data, at.rank), dOutput]);
+    return { query: made[1]!, key: made[2]!, value: made[3]!, ...gradientsOfFactors(u.data, v.data, at.rank, made[4]!) };
   },
   flops: (at) => flops(at, at.rank),
+  peers: {
+    tfjs: ({ query, key, value, u, v }) => stockAftByProducts(query, key, value, tf.matMul(u, v, false, true)),
+    torch: `
+bias = u @ v.t()
+pairs = torch.exp(bias - bias.amax(1, keepdim=True))
+weight = torch.exp(key - key.amax(1, keepdim=True))
+return torch.sigmoid(query) * (pairs @ (weight * value)) / (pairs @ weight)`,
+  },
 });
-
-/** `u v^T`. */
-function product(u: Input, v: Input, { time, rank }: Sizes): Float64Array {
-  return Float64Array.from({ length: time * time }, (_, i) => {
-    let sum = 0;
-    for (let r = 0; r < rank; r++) sum += u.data[Math.floor(i / time) * rank + r]! * v.data[(i % time) * rank + r]!;
-    return sum;
-  });
-}

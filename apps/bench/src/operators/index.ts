@@ -1,6 +1,7 @@
 import type { OperatorCase } from '../operator-case';
 import { aftConvCases } from './aft-conv';
 import { aftFullCase, aftFullFactoredCase } from './aft-full';
+import { aftLocalCases } from './aft-local';
 import { aftSimpleCases } from './aft-simple';
 import { crossEntropyCase, crossEntropyTargetsCase } from './cross-entropy';
 import { cumulativeSumCase } from './cumulative-sum';
@@ -9,6 +10,7 @@ import { dropoutCase } from './dropout';
 import { embeddingCase } from './embedding';
 import { geluCase } from './gelu';
 import { einsumCase, matMulCase } from './mat-mul';
+import { normalizeConvKernelCase } from './normalize-conv-kernel';
 import { layerNormCase, rmsNormCase } from './norms';
 import { rotaryEmbeddingCase } from './rotary-embedding';
 import { logSumExpCase, maskedSoftmaxCase, softmaxCase } from './softmax';
@@ -17,6 +19,8 @@ import { logSumExpCase, maskedSoftmaxCase, softmaxCase } from './softmax';
 export const operatorCases: readonly OperatorCase[] = [
   ...aftSimpleCases,
   ...aftConvCases,
+  normalizeConvKernelCase,
+  ...aftLocalCases,
   aftFullCase,
   aftFullFactoredCase,
   layerNormCase,
