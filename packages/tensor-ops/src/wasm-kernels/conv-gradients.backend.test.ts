@@ -2,8 +2,8 @@ import { assertClose, describeBackends, expectNoLeak, SeededRandom, type ShapedV
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-layers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ConvSizes, convGradientReference } from './conv-reference';
 import { enableWasmKernels, type WasmReport } from './enable-wasm-kernels';
+import { type ConvSizes, convGradientReference } from './test-conv-reference';
 
 type Pad = 'same' | 'valid' | number | [[0, 0], [number, number], [number, number], [0, 0]];
 type Four = [number, number, number, number];
