@@ -16,7 +16,7 @@ export interface PreparedCase {
 }
 
 /** How an implementation is called: ours in some form, or a peer's. */
-export type Call = (inputs: Record<string, AnyTensor>, sizes: Sizes) => tf.Tensor;
+export type Call = (inputs: Record<string, AnyTensor>, sizes: Sizes) => tf.Tensor | readonly tf.Tensor[];
 
 /** Fails unless every number is as near to the reference as the backend promises. */
 export function checkNumbers(
@@ -33,7 +33,7 @@ export function checkNumbers(
   }
 }
 
-/** Runs `call` on the current backend, forward and in the pass 'both' backward, and compares it with the reference. */
+/** Runs `call` on the current backend, forward and in the pass 'both' backward if there are gradients, and compares it with the reference. */
 export async function checkCall(
   prepared: PreparedCase,
   call: Call,
@@ -41,15 +41,16 @@ export async function checkCall(
   pass: 'forward' | 'both' = 'both',
 ): Promise<void> {
   const tensors = tensorsOf(prepared.inputs);
-  if (pass === 'forward') {
-    const output = tf.tidy(() => call(tensors, prepared.sizes));
+  if (pass === 'forward' || !prepared.operatorCase.gradients) {
+    const outputs = tf.tidy(() => outputsOf(call(tensors, prepared.sizes)));
     try {
-      return checkNumbers(prepared, await output.data(), undefined, tolerance);
+      const read = await Promise.all(outputs.map((output) => output.data()));
+      return checkNumbers(prepared, joined(read), undefined, tolerance);
     } finally {
-      tf.dispose([tensors, output]);
+      tf.dispose([tensors, outputs]);
     }
   }
-  const dOutput = tf.tidy(() => tf.reshape(tf.tensor1d(prepared.dOutput), shapeOfOutput(prepared, call, tensors)));
+  const dOutput = tf.tidy(() => tf.reshape(tf.tensor1d(prepared.dOutput), shapesOfOutputs(prepared, call, tensors)[0]!));
   const { value, gradients } = differentiate(prepared, call, tensors, dOutput);
   try {
     const read = Object.fromEntries(
@@ -70,7 +71,7 @@ export function differentiate(
 ): { value: tf.Tensor; gradients: Record<string, tf.Tensor> } {
   const trained = Object.keys(inputs).filter((name) => inputs[name]!.trained);
   const traced = (...args: tf.Tensor[]) =>
-    call({ ...tensors, ...Object.fromEntries(trained.map((name, i) => [name, args[i]!])) }, sizes);
+    outputsOf(call({ ...tensors, ...Object.fromEntries(trained.map((name, i) => [name, args[i]!])) }, sizes))[0]!;
   const { value, grads } = tf.valueAndGrads(traced)(
     trained.map((name) => tensors[name]!),
     dOutput,
@@ -87,7 +88,23 @@ export function tensorsOf(inputs: Readonly<Record<string, Input>>): Record<strin
   return Object.fromEntries(made);
 }
 
-/** The shape of the output, by one call. */
-export function shapeOfOutput({ sizes }: Pick<PreparedCase, 'sizes'>, call: Call, tensors: Record<string, AnyTensor>): number[] {
-  return tf.tidy(() => call(tensors, sizes).shape);
+/** The shapes of the outputs, by one call. */
+export function shapesOfOutputs(
+  { sizes }: Pick<PreparedCase, 'sizes'>,
+  call: Call,
+  tensors: Record<string, AnyTensor>,
+): number[][] {
+  let shapes: number[][] = [];
+  tf.tidy(() => {
+    shapes = outputsOf(call(tensors, sizes)).map(({ shape }) => shape);
+  });
+  return shapes;
+}
+
+function outputsOf(made: ReturnType<Call>): tf.Tensor[] {
+  return made instanceof tf.Tensor ? [made] : [...made];
+}
+
+function joined(parts: readonly ArrayLike<number>[]): ArrayLike<number> {
+  return parts.length === 1 ? parts[0]! : parts.flatMap((part) => Array.from(part));
 }

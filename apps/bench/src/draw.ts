@@ -8,6 +8,8 @@ export interface Input {
   readonly trained: boolean;
   /** Its numbers are whole and below this: ids, masks. */
   readonly below?: number;
+  /** None of its numbers is below 0. */
+  readonly positive?: boolean;
 }
 
 /** How many normals are drawn. Longer inputs repeat them: the number is prime, so rows of one tensor still differ. */
@@ -33,6 +35,12 @@ export class Draw {
       if (++at === poolSize) at = 0;
     }
     return { shape: [...shape], data, trained };
+  }
+
+  /** The sizes of normal numbers; without a gradient. */
+  positives(shape: readonly number[]): Input {
+    const { data, ...rest } = this.normals(shape, { trained: false });
+    return { ...rest, data: data.map(Math.abs) as Float32Array, positive: true };
   }
 
   /** Whole numbers in [0, below). */

@@ -7,9 +7,8 @@ import { checkedSizes, leastBytes } from './operator-case';
 import { operatorCases } from './operators/index';
 import { drawInputs } from './prepare-operator';
 
-it('finds the operators that no case calls', () => {
-  const called = operatorCases.flatMap(({ operators }) => operators.map(({ spec }) => spec.name));
-  expect(uncheckedOperators().filter((name) => called.includes(name))).toEqual([]);
+it('has a case for every operator with a fused WebGPU kernel', () => {
+  expect(uncheckedOperators()).toEqual([]);
 });
 
 it('names its cases apart', () => {
@@ -22,7 +21,7 @@ it.each(operatorCases.map((operatorCase) => [operatorCase.name, operatorCase] as
     const { check } = operatorCase.sizes;
     const inputs = drawInputs(operatorCase, check);
     const output = operatorCase.reference(inputs, check);
-    const gradients = operatorCase.gradients(inputs, Float32Array.from(output), check);
+    const gradients = operatorCase.gradients?.(inputs, Float32Array.from(output), check) ?? {};
     expect([...output].every(Number.isFinite)).toBe(true);
     const trained = Object.entries(inputs).filter(([, input]) => input.trained);
     expect(Object.keys(gradients).sort()).toEqual(trained.map(([name]) => name).sort());
@@ -72,7 +71,7 @@ it.each(['aft-local-dense', 'aft-conv-1d', 'aft-conv-1d-causal', 'aft-conv-2d-16
     const dBias = 'dKernel' in made ? { kernel: made.dKernel } : { positionBias: made.dPositionBias };
     assertNear('output', operatorCase.reference(inputs, check), made.output, 1e-12);
     for (const [input, expected] of Object.entries({ query: made.dQuery, key: made.dKey, value: made.dValue, ...dBias })) {
-      assertNear(input, operatorCase.gradients(inputs, dOutput, check)[input]!, expected, 1e-12);
+      assertNear(input, operatorCase.gradients!(inputs, dOutput, check)[input]!, expected, 1e-12);
     }
   },
 );

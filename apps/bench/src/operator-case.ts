@@ -38,11 +38,12 @@ export interface OperatorCase<S extends Sizes = Sizes, Names extends string = st
   readonly repeats: keyof S & string;
   /** Every input by name; the trained ones have gradients. */
   inputs(sizes: S, draw: Draw): Record<Names, Input>;
-  ours(inputs: Record<Names, AnyTensor>, sizes: S): tf.Tensor;
-  /** The output in float64. */
+  /** Several tensors from an operator without gradients alone. */
+  ours(inputs: Record<Names, AnyTensor>, sizes: S): tf.Tensor | readonly tf.Tensor[];
+  /** The output in float64; several one behind the other. */
   reference(inputs: Record<Names, Input>, sizes: S): Float64Array;
-  /** The gradient of every trained input in float64. */
-  gradients(inputs: Record<Names, Input>, dOutput: Float32Array, sizes: S): Record<string, ArrayLike<number>>;
+  /** The gradient of every trained input in float64. Absent where the operator has none: then no input is trained, and only forward is run. */
+  gradients?(inputs: Record<Names, Input>, dOutput: Float32Array, sizes: S): Record<string, ArrayLike<number>>;
   /** For what is bound by arithmetic. Memory traffic needs no word: inputs, output and gradients once each. */
   flops?(sizes: S): Flops;
   /** Products of matrices in it run on worker threads where `enableWasmKernels` was given some. */
@@ -53,14 +54,19 @@ export interface OperatorCase<S extends Sizes = Sizes, Names extends string = st
   readonly leftOut?: Readonly<Record<string, string>>;
   readonly peers?: {
     /** Composed of tfjs ops, as a user of tfjs alone would. */
-    tfjs?(inputs: Record<Names, AnyTensor>, sizes: S): tf.Tensor;
-    /** The body of a Python function of the inputs, which returns a tensor. It knows `torch`, `F` and every size by name. */
+    tfjs?(inputs: Record<Names, AnyTensor>, sizes: S): tf.Tensor | readonly tf.Tensor[];
+    /** The body of a Python function of the inputs, which returns a tensor, or a tuple of several. It knows `torch`, `F` and every size by name. */
     readonly torch?: string;
     /** As ONNX operators. */
     onnx?(sizes: S): OnnxGraph;
     /** In jax-js, whose functions own their arguments: `x.ref` for a second use. */
     jax?(jax: Jax, inputs: Record<Names, JaxArray>, sizes: S): JaxArray;
   };
+}
+
+/** What is run of a case. */
+export function passesOf({ gradients }: OperatorCase): ('forward' | 'both')[] {
+  return gradients ? ['forward', 'both'] : ['forward'];
 }
 
 /** The sizes at which a case is checked before it is timed at `sizes`. */

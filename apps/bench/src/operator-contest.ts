@@ -2,7 +2,15 @@ import { setWasmBuild, type WasmBackend, type WasmBuild, withImplementation } fr
 import { tolerances } from '@mixfold/testing/tolerances';
 import * as tf from '@tensorflow/tfjs-core';
 import type { BenchCase, Contest, Contestant, Missing } from './bench-case';
-import { type Call, checkCall, checkNumbers, differentiate, type PreparedCase, shapeOfOutput, tensorsOf } from './check-operator';
+import {
+  type Call,
+  checkCall,
+  checkNumbers,
+  differentiate,
+  type PreparedCase,
+  shapesOfOutputs,
+  tensorsOf,
+} from './check-operator';
 import { useOurKernels, useStockKernels } from './kernels-in-use';
 import { leastBytes, type OperatorCase } from './operator-case';
 import { peers } from './peers/index';
@@ -147,7 +155,7 @@ function workOf(prepared: PreparedCase, { call }: TfjsForm, pass: Pass): { run: 
   if (pass === 'forward') {
     return { run: () => tf.tidy(() => void call(tensors, sizes)), end: () => tf.dispose(tensors) };
   }
-  const cotangent = tf.tidy(() => tf.reshape(tf.tensor1d(dOutput), shapeOfOutput(prepared, call, tensors)));
+  const cotangent = tf.tidy(() => tf.reshape(tf.tensor1d(dOutput), shapesOfOutputs(prepared, call, tensors)[0]!));
   return {
     run: () => tf.dispose(differentiate(prepared, call, tensors, cotangent) as never),
     end: () => tf.dispose([tensors, cotangent]),

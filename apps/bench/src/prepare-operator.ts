@@ -13,5 +13,5 @@ export function prepareOperator(operatorCase: OperatorCase, sizes: Sizes): Prepa
   const inputs = drawInputs(operatorCase, sizes, draw);
   const output = operatorCase.reference(inputs, sizes);
   const dOutput = draw.normals([output.length]).data as Float32Array;
-  return { operatorCase, sizes, inputs, dOutput, output, gradients: operatorCase.gradients(inputs, dOutput, sizes) };
+  return { operatorCase, sizes, inputs, dOutput, output, gradients: operatorCase.gradients?.(inputs, dOutput, sizes) ?? {} };
 }

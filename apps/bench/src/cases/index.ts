@@ -1,4 +1,5 @@
 import type { BenchCase } from '../bench-case';
+import { passesOf } from '../operator-case';
 import { operatorBench } from '../operator-contest';
 import { operatorCases } from '../operators/index';
 import { aftConvMemoryCase } from './aft-conv-memory';
@@ -34,7 +35,7 @@ export const cases: readonly BenchCase[] = [
   aftLocalStepCase,
   aftLocalMemoryCase,
   aftLocalStockCase,
-  ...operatorCases.flatMap((operatorCase) => [operatorBench(operatorCase, 'forward'), operatorBench(operatorCase, 'both')]),
+  ...operatorCases.flatMap((operatorCase) => passesOf(operatorCase).map((pass) => operatorBench(operatorCase, pass))),
   aftConvMemoryCase,
   aftFullFallbackCase,
   aftFullMemoryCase,

@@ -1,5 +1,5 @@
 import { checkNumbers } from '../check-operator';
-import type { OperatorCase } from '../operator-case';
+import { type OperatorCase, passesOf } from '../operator-case';
 import { Torch } from '../peers/torch';
 import { drawInputs, prepareOperator } from '../prepare-operator';
 import { type GpuCaseResult, type GpuReport, percentOfLimit } from './gpu-result';
@@ -48,7 +48,7 @@ export class GpuRun {
     await preparing;
     await this.#probe();
     for (const { operatorCase, forms } of good) {
-      for (const pass of ['forward', 'both'] as const) await this.#time(operatorCase, forms, pass);
+      for (const pass of passesOf(operatorCase)) await this.#time(operatorCase, forms, pass);
       await this.#torch?.drop(operatorCase.name).catch(() => {});
     }
     this.#torch?.close();

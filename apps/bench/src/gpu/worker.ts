@@ -4,7 +4,7 @@ import { tolerances } from '@mixfold/testing/tolerances';
 import * as tf from '@tensorflow/tfjs-core';
 // Registers the gradients of tfjs's own ops.
 import '@tensorflow/tfjs-layers';
-import { type Call, checkCall, differentiate, shapeOfOutput, tensorsOf } from '../check-operator';
+import { type Call, checkCall, differentiate, shapesOfOutputs, tensorsOf } from '../check-operator';
 import { leastBytes, type OperatorCase } from '../operator-case';
 import { operatorCases } from '../operators/index';
 import { drawInputs, prepareOperator } from '../prepare-operator';
@@ -102,7 +102,8 @@ async function time(
   const inputs = drawInputs(operatorCase, sizes);
   const tensors = tensorsOf(inputs);
   const forms = formsOf(operatorCase).filter(({ form }) => wanted.includes(form));
-  const cotangent = tf.randomNormal(shapeOfOutput({ sizes }, forms[0]!.call, tensors), 0, 1, 'float32', 5);
+  const shapes = shapesOfOutputs({ sizes }, forms[0]!.call, tensors);
+  const cotangent = tf.randomNormal(shapes[0]!, 0, 1, 'float32', 5);
   const failures: Record<string, string> = {};
   const able: { form: string; work: () => void }[] = [];
   try {
@@ -121,7 +122,10 @@ async function time(
         failures[form] = messageOf(error);
       }
     }
-    const bytes = leastBytes(inputs, cotangent.size)[pass];
+    const bytes = leastBytes(
+      inputs,
+      shapes.reduce((sum, shape) => sum + tf.util.sizeFromShape(shape), 0),
+    )[pass];
     const mostRepeats = Math.max(1, Math.min(effort.mostRepeats, Math.floor(mostPending / bytes)));
     const timings = await interleaveOnGpu(
       backend,

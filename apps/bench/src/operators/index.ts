@@ -12,6 +12,7 @@ import { geluCase } from './gelu';
 import { einsumCase, matMulCase } from './mat-mul';
 import { normalizeConvKernelCase } from './normalize-conv-kernel';
 import { layerNormCase, rmsNormCase } from './norms';
+import { adamWCase, globalNormCase } from './optimizer';
 import { rotaryEmbeddingCase } from './rotary-embedding';
 import { logSumExpCase, maskedSoftmaxCase, softmaxCase } from './softmax';
 
@@ -39,4 +40,6 @@ export const operatorCases: readonly OperatorCase[] = [
   matMulCase,
   einsumCase,
   dropoutCase,
+  globalNormCase,
+  adamWCase,
 ];

@@ -142,13 +142,14 @@ async function pythonWithTorch(): Promise<string> {
   throw new Error(folders.length === 0 ? 'there is no python3' : `no python3 of PATH imports torch (${folders.join(', ')})`);
 }
 
-function described(name: string, { shape, trained, below, data }: Input) {
+function described(name: string, { shape, trained, below, positive, data }: Input) {
   return {
     name,
     shape,
     trained,
     dtype: data instanceof Int32Array ? 'int32' : 'float32',
     ...(below === undefined ? {} : { below }),
+    ...(positive ? { positive } : {}),
   };
 }
 
