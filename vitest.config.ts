@@ -87,8 +87,9 @@ export default defineConfig({
     // One process per file: a WASM trap or a lost device ends with its file. Two at a time, for kernels and drivers have threads.
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    // Software GPUs compile shaders for seconds, and machines are shared.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     projects: chromium || process.env.CI ? [node, coreOnly, browser] : [node, coreOnly],
   },
 });

@@ -27,7 +27,8 @@ const promised: [name: string, call: (x: tf.Tensor) => tf.Tensor, forward: numbe
   ['softmaxCrossEntropy', (x) => softmaxCrossEntropy(x, tf.zeros([2, 6], 'int32')), 2, 3],
   ['embedding', (x) => embedding(x as tf.Tensor2D, tf.tensor1d([1, 3, 1], 'int32')), 1, 2, [5, 8]],
   ['depthwiseConv1d', (x) => depthwiseConv1d(x as tf.Tensor3D, tf.ones([3, 8])), 1, 4],
-  ['matMul', (x) => matMul(x, tf.ones([8, 5])), 1, 3],
+  // The gradient of the right factor is not asked for, so it is not made.
+  ['matMul', (x) => matMul(x, tf.ones([8, 5])), 1, 2],
 ];
 
 describeBackends(
