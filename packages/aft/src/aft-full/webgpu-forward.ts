@@ -70,7 +70,7 @@ fn weightOf(block: u32, j: u32, column: u32) -> f32 {
       { element: `return ${weight};`, neighbours: 'width' as const },
     ];
     const outputs = runGemm(backend, {
-      name: 'AftFull',
+      name: 'AftFullShader',
       size,
       plan: { tile, splits: 1 },
       inputs: {

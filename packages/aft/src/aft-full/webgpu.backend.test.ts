@@ -30,7 +30,7 @@ function mostBuffers(fn: () => void): number {
   return most;
 }
 
-const forward = ['AftFullReferences', 'AftFull'];
+const forward = ['AftFullReferences', 'AftFullShader'];
 const backward = ['AftFullReferences', 'AftFullReceive', 'AftFullBackwardSources'];
 
 describeForms('the WebGPU kernels of aftFull', { fused: ['webgpu'], only: ['webgpu'] }, (form) => {
