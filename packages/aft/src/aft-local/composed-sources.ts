@@ -55,10 +55,14 @@ export function shifted(parts: readonly Tensor[], shift: number, count: number):
 /** Elements that a block of a composed form may have. */
 const BLOCK_ELEMENTS = 2 ** 20;
 
+/** Steps that a block of a small window may have: more would pair it with mostly what is out of reach, fewer would be calls without work. */
+const SMALL_WINDOW_STEPS = 64;
+
 /** Ranges that cover `begin` to `end`, each so short that its pairs with the targets or sources in reach, times batch and dim, stay within a block. */
 export function blocks({ batch, dim, reach, sources }: Geometry, begin: number, end: number): [from: number, to: number][] {
   const side = Math.min(reach, sources);
-  const size = Math.max(1, Math.floor(Math.sqrt(side * side + BLOCK_ELEMENTS / (batch * dim)) - side));
+  const fitting = Math.floor(Math.sqrt(side * side + BLOCK_ELEMENTS / (batch * dim)) - side);
+  const size = Math.max(1, Math.min(fitting, Math.max(SMALL_WINDOW_STEPS, 2 * side)));
   const all: [number, number][] = [];
   for (let from = begin; from < end; from += size) all.push([from, Math.min(end, from + size)]);
   return all;
