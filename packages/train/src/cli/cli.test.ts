@@ -82,6 +82,20 @@ describe('mixfold train', () => {
     expect(await weights('other')).not.toBe(await weights('done'));
   });
 
+  test('--threads gives the weights of one thread, and says how many there are', async () => {
+    const wide = (...more: string[]) => training('--steps', '2', '--dim', '64', '--batch', '8', '--context', '64', ...more);
+    const one = await mixfold(folder, ...wide('--out', 'one'));
+    const two = await mixfold(folder, ...wide('--out', 'two', '--threads', '2'));
+    expect(two).toMatchObject({ code: 0, stderr: '' });
+    const threads = (stdout: string) =>
+      (lines(stdout).find(({ event }) => event === 'start')!.device as { threads: number }).threads;
+    expect([threads(one.stdout), threads(two.stdout)]).toEqual([1, 2]);
+    expect(await loggedLosses('two')).toEqual(await loggedLosses('one'));
+    expect(await readFile(join(folder, 'two', 'model.safetensors'))).toEqual(
+      await readFile(join(folder, 'one', 'model.safetensors')),
+    );
+  });
+
   test('Ctrl-C stops after a step with code 130, and the run goes on to the weights of an unbroken one', async () => {
     const whole = await mixfold(folder, ...training('--steps', '30', '--out', 'whole'));
     expect(whole.code).toBe(0);
@@ -165,6 +179,16 @@ describe('bad input is one line, exit code 1, and nothing is written', () => {
       "--backend 'cuda' does not exist; the choices are tfjs-node-gpu, webgpu",
     ],
     ['an unknown build', ['train', '--build', 'avx'], "--build 'avx' does not exist; the choices are simd128, relaxed, auto"],
+    [
+      'threads that are no number',
+      ['train', '--threads', 'all'],
+      "--threads must be auto or a whole number, 1 or more, got 'all'",
+    ],
+    [
+      'threads for another backend',
+      training('--backend', 'cpu', '--threads', '2'),
+      '--threads 2 is for the backend wasm, and this is cpu; leave it out, or take --backend wasm',
+    ],
     ['steps that are no number', ['train', '--steps', 'many'], "--steps must be a whole number, 1 or more, got 'many'"],
     ['no value', ['train', '--steps'], '--steps must be a whole number, 1 or more, got nothing'],
     ['a negative size', ['train', '--dim', '-8'], "--dim must be a whole number, 1 or more, got '-8'"],

@@ -18,7 +18,7 @@ export const doctorCommand = defineCommand({
   args: options,
   async run({ args, rawArgs }) {
     checkArguments(rawArgs, options, args);
-    const { backend } = readDevice({ ...args, build: 'simd128' });
+    const { backend } = readDevice({ ...args, build: 'simd128', threads: 'auto' });
     const found = await examineDevice({ backend, allowSoftwareGpu: args['allow-software-gpu'] ?? false });
     process.stdout.write(args.json ? `${JSON.stringify(found)}\n` : `${describeExamination(found)}\n`);
   },

@@ -3,11 +3,11 @@ import { InputError } from '../input-error';
 /** What the user typed behind `--name`, or the default. */
 export type Given = string | boolean | undefined;
 
-/** @throws InputError unless `value` is a whole number, at least `minimum`. */
-export function readInteger(name: string, value: Given, minimum = 1): number {
+/** @throws InputError unless `value` is a whole number, at least `minimum`; `or` says what else the option takes. */
+export function readInteger(name: string, value: Given, minimum = 1, or = ''): number {
   const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : Number.NaN;
   if (Number.isSafeInteger(number) && number >= minimum) return number;
-  throw new InputError(`--${name} must be a whole number, ${minimum} or more, got ${show(value)}`);
+  throw new InputError(`--${name} must be ${or}a whole number, ${minimum} or more, got ${show(value)}`);
 }
 
 /** @throws InputError unless `value` is a finite number above 0, or 0 where `zero` allows it. */

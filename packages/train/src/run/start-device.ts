@@ -1,4 +1,4 @@
-import { enableWasmKernels, setWasmBuild, wasmBuild } from '@mixfold/tensor-ops';
+import { enableWasmKernels, setWasmBuild } from '@mixfold/tensor-ops';
 import { type BackendName, initBackend } from '@mixfold/tensor-ops/node';
 import { version_core } from '@tensorflow/tfjs-core';
 import { InputError } from '../input-error';
@@ -13,20 +13,24 @@ export interface Device {
   device: string;
   /** Build of the WASM kernels, where they run. */
   build?: string;
+  /** Threads that products of matrices run on, where there is a choice. */
+  threads?: number;
   versions: { node: string; tfjs: string };
 }
 
 /**
  * Starts the backend asked for, or the best there is, with the kernels that training needs.
  *
- * @throws InputError if the backend asked for cannot be used here: no other takes its place.
+ * @throws InputError if the backend asked for cannot be used here, or so many threads: nothing else takes their place.
  */
 export async function startDevice({
   backend,
   build,
+  threads,
 }: {
   backend?: BackendName | undefined;
   build: (typeof builds)[number];
+  threads: 'auto' | number;
 }): Promise<Device> {
   setWasmBuild(build);
   const report = await initBackend(backend === undefined ? {} : { prefer: [backend] });
@@ -38,7 +42,19 @@ export async function startDevice({
   }
   const versions = { node: process.versions.node, tfjs: version_core };
   const started: Device = { backend: report.backend, device: report.device, versions };
-  if (report.backend !== 'wasm') return started;
-  await enableWasmKernels();
-  return { ...started, build: wasmBuild() };
+  if (report.backend !== 'wasm') {
+    if (typeof threads === 'number' && threads > 1) {
+      throw new InputError(
+        `--threads ${threads} is for the backend wasm, and this is ${report.backend}; leave it out, or take --backend wasm`,
+      );
+    }
+    return started;
+  }
+  const kernels = await enableWasmKernels({ threads });
+  if (typeof threads === 'number' && kernels.threads !== threads) {
+    throw new InputError(
+      `--threads ${threads} cannot be had here: ${kernels.threadsReason}; leave it out, or take --threads auto`,
+    );
+  }
+  return { ...started, build: kernels.build, threads: kernels.threads };
 }
