@@ -27,11 +27,16 @@ export type ConformanceCall = (inputs: Record<string, tf.Tensor>, attrs: Record<
 const files = import.meta.glob<ConformanceFile>('../conformance/*.json', { import: 'default' });
 const masks: readonly string[] = ['keyMask', 'mask'];
 
+/** Numbers that the output of a small case has at most. */
+const SLOW_FORM_ELEMENTS = 200;
+
 /**
  * One test per case of `conformance/<file>.json`: output and every gradient against float64 vectors. Call it inside
  * `describeBackends` or `describeForms`.
  *
  * @param file - without '.json'. 'Hostile' in the name selects the rule for hostile inputs.
+ * A slow form runs the small cases if there are any.
+ *
  * @param only - run the cases for which it is true.
  * @throws RangeError if there is no such file, or `only` leaves no case.
  */
@@ -47,7 +52,8 @@ export function runConformance(
   describe(`conformance ${file}`, async () => {
     const cases = (await load()).cases.filter(({ attrs }) => only(attrs));
     if (cases.length === 0) throw new RangeError(`runConformance: no case of '${file}' is selected`);
-    for (const vector of cases) {
+    const small = cases.filter(({ output }) => output.data.length <= SLOW_FORM_ELEMENTS);
+    for (const vector of 'isSlow' in backend && backend.isSlow && small.length > 0 ? small : cases) {
       test(vector.name, () => checkCase(file, vector, (inputs) => call(inputs, vector.attrs), run, backend.tolerance));
     }
   });

@@ -77,7 +77,7 @@ const extremes: Record<string, (random: SeededRandom, drawn: Drawn) => Partial<C
   }),
 };
 
-describeForms('aftConv1d', { fused: fusedBackends }, (form) => {
+describeForms('aftConv1d', { fused: fusedBackends, composed: ['cpu', 'wasm'] }, (form) => {
   const close = form.name === 'webgpu' ? 5 : 6;
 
   test.each(Object.keys(extremes))('has the right rows for %s', async (kind) => {

@@ -27,7 +27,7 @@ const part = <T extends tf.Tensor>(x: T, begin: number, end: number): T => tf.sl
 const token = <T extends tf.Tensor>(x: tf.Tensor, t: number): T => tf.squeeze(part(x, t, t + 1), [1]) as T;
 
 // Prefill and step have fused kernels on WASM; on WebGPU their composed form runs.
-describeForms('aftConv1d streaming', { fused: ['wasm'] }, (form) => {
+describeForms('aftConv1d streaming', { fused: ['wasm'], composed: ['cpu', 'wasm'] }, (form) => {
   const bound = { relative: form.tolerance.forward };
 
   test.each([

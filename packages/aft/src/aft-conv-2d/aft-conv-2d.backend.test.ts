@@ -95,10 +95,13 @@ describeForms('aftConv2d', { fused: ['wasm', 'webgpu'] }, (form) => {
     );
   }
 
-  test.each(shapes)('agrees with the reference at [%i, %i, %i, %i], %i heads, window %i x %i', async (...shape) => {
-    const random = new SeededRandom(shape[1] + shape[2]);
-    await agreesWithReference(form, randomArguments(random, shape, 2), random.normals(shape.slice(0, 4)));
-  });
+  test.each(form.isSlow ? shapes.slice(0, 5) : shapes)(
+    'agrees with the reference at [%i, %i, %i, %i], %i heads, window %i x %i',
+    async (...shape) => {
+      const random = new SeededRandom(shape[1] + shape[2]);
+      await agreesWithReference(form, randomArguments(random, shape, 2), random.normals(shape.slice(0, 4)));
+    },
+  );
 
   test.each<QueryActivation>([null, 'linear', 'tanh'])('gates by %s under a mask', async (queryActivation) => {
     const random = new SeededRandom(3);
@@ -127,7 +130,7 @@ describeForms('aftConv2d', { fused: ['wasm', 'webgpu'] }, (form) => {
       const given = { ...drawn, ...extremes[kind]!(random, drawn) };
       await agreesWithReference(form, given, random.uniforms(given.query.shape, -1, 1), { hostile: true });
     });
-    await fc.assert(property, { numRuns: form.name === 'webgpu' ? 2 : 6, seed: 42 });
+    await fc.assert(property, { numRuns: form.isSlow ? 1 : form.name === 'webgpu' ? 2 : 6, seed: 42 });
   });
 
   test('on a line it is aftConv1d', async () => {

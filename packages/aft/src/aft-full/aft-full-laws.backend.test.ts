@@ -43,7 +43,7 @@ async function holds(law: (drawn: Drawn) => Promise<void>): Promise<void> {
 
 const total = (x: ArrayLike<number>) => Array.from(x).reduce((a, b) => a + b, 0);
 
-describeForms('aftFull', { fused: fusedBackends }, (form) => {
+describeForms('aftFull', { fused: fusedBackends, composed: ['cpu', 'wasm'] }, (form) => {
   const close = form.name === 'webgpu' ? 5 : 6;
 
   test.each([1, 30, 1e4])('a causal target does not see what comes later, to the bit, if that is %f larger', (spike) =>

@@ -88,7 +88,7 @@ function extremes(
   }
 }
 
-describeForms('aftLocal', { fused: fusedBackends }, (form) => {
+describeForms('aftLocal', { fused: fusedBackends, composed: ['cpu', 'wasm'] }, (form) => {
   const close = form.name === 'webgpu' ? 4 : 5;
 
   test('a causal target does not see what comes later, to the bit', () =>

@@ -45,7 +45,7 @@ function stream(
   return { output: tf.concat(outputs, 1), state };
 }
 
-describeForms('aftLocal streaming', { fused: fusedBackends }, (form) => {
+describeForms('aftLocal streaming', { fused: fusedBackends, composed: ['cpu', 'wasm'] }, (form) => {
   const bound = { relative: form.tolerance.forward };
 
   test.each([

@@ -34,7 +34,7 @@ async function holds(law: (drawn: Drawn) => Promise<void>): Promise<void> {
 const values = async (form: TestForm, given: SimpleArguments, options: { causal?: boolean; queryActivation?: null }) =>
   runSimple(form, given, options).data();
 
-describeForms('aftSimple', { fused: fusedBackends }, (form) => {
+describeForms('aftSimple', { fused: fusedBackends, composed: ['cpu', 'wasm'] }, (form) => {
   const close = form.name === 'webgpu' ? 5 : 6;
 
   test('a causal target does not see what comes later, to the bit', () =>

@@ -13,7 +13,7 @@ async function programs(fn: () => tf.TensorContainer): Promise<string[]> {
 }
 
 const body = (backend: Parameters<Parameters<typeof describeBackends>[1]>[0]) => {
-  const form: TestForm = { ...backend, form: 'fused', run: (fn) => withImplementation('fused', fn) };
+  const form: TestForm = { ...backend, form: 'fused', isSlow: false, run: (fn) => withImplementation('fused', fn) };
   const random = new SeededRandom(1);
 
   test.each([

@@ -72,11 +72,11 @@ describeBackends(
   () => {
     test.each(layers)('%s learns, and loads to the same predictions, there and on cpu', async (name, make) => {
       const task = name === 'AftConv2d' ? meanOfGrid : meanSoFar;
-      const { x, y } = task(16);
+      const { x, y } = task(6);
       const model = modelOf(make());
       model.compile({ optimizer: tf.train.adam(0.02), loss: 'meanSquaredError' });
       const before = model.layers[0]!.getWeights().map((weight) => tf.clone(weight));
-      const { history } = await model.fit(x, y, { epochs: 40, batchSize: 16, shuffle: false, verbose: 0 });
+      const { history } = await model.fit(x, y, { epochs: 40, batchSize: 6, shuffle: false, verbose: 0 });
       const losses = history.loss as number[];
       expect(losses.at(-1)).toBeLessThan(0.25 * losses[0]!);
       for (const [i, weight] of model.layers[0]!.getWeights().entries()) {
@@ -94,7 +94,7 @@ describeBackends(
       const backend = tf.getBackend();
       await tf.setBackend('cpu');
       const loadedOnCpu = await tfl.loadLayersModel(tf.io.fromMemory(saved));
-      const onCpu = loadedOnCpu.predict(task(16).x) as tf.Tensor;
+      const onCpu = loadedOnCpu.predict(task(6).x) as tf.Tensor;
       await assertClose('prediction', onCpu, { shape: onCpu.shape, data: expected }, { relative: 2e-6 });
       loadedOnCpu.dispose();
       await tf.setBackend(backend);

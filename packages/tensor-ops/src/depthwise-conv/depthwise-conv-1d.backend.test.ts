@@ -28,15 +28,17 @@ const cases: [shape: number[], window: number, dilation: number][] = [
 describeForms('depthwiseConv1d', { fused: ['wasm', 'webgpu'] }, (form) => {
   test.each([false, true])('agrees with the reference, gradients too: causal %s', async (causal) => {
     const random = new SeededRandom(1);
-    for (const [shape, window, dilation] of cases) await agreesWithReference(form, random, shape, [window], { causal, dilation });
+    for (const [shape, window, dilation] of form.isSlow ? cases.slice(0, 4) : cases)
+      await agreesWithReference(form, random, shape, [window], { causal, dilation });
   });
 
-  test('keeps its promise over 8,192 steps and under a window of 1,023', async () => {
+  const [time, window] = form.isSlow ? [512, 15] : [8192, 1023];
+  test(`keeps its promise over ${time} steps and under a window of ${window}`, async () => {
     const random = new SeededRandom(2);
-    await agreesWithReference(form, random, [1, 8192, 2], [3], { causal: true });
-    await agreesWithReference(form, random, [1, 8192, 2], [3], {}, (shape) => random.uniforms(shape));
-    await agreesWithReference(form, random, [1, 1024, 2], [1023], {});
-    await agreesWithReference(form, random, [1, 1024, 2], [1023], {}, (shape) => random.uniforms(shape));
+    await agreesWithReference(form, random, [1, time, 2], [3], { causal: true });
+    await agreesWithReference(form, random, [1, time, 2], [3], {}, (shape) => random.uniforms(shape));
+    await agreesWithReference(form, random, [1, window + 1, 2], [window], {});
+    await agreesWithReference(form, random, [1, window + 1, 2], [window], {}, (shape) => random.uniforms(shape));
   });
 
   test('tap r reads dilation (r - floor((window - 1) / 2)) steps away, causal dilation (r - window + 1)', async () => {

@@ -35,7 +35,7 @@ const sizes = [
   ],
   [[2], [], [33, 17, 9]],
   [[2], [2], [4, 8, 12]],
-  [[], [], [7, 300, 8]],
+  [[], [], [3, 300, 2]],
 ] as const;
 
 describeForms('matMul', { fused: ['wasm', 'webgpu'] }, (form) => {

@@ -12,6 +12,8 @@ import type { TestHost } from './host';
 export const host: TestHost = {
   name: 'chromium',
   backends: ['wasm', 'webgpu'],
+  // On webgpu they are tfjs's own shaders, on the driver that runs them in Node too: there they are tested at length, here once per operator (apps/bench).
+  composedOn: ['wasm'],
   async load(backend) {
     if (backend === 'wasm') {
       const { setWasmPaths } = await import('@tensorflow/tfjs-backend-wasm');

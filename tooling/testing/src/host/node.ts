@@ -3,10 +3,14 @@ import type { BackendName, TestHost } from './host';
 
 const known: readonly BackendName[] = ['cpu', 'wasm', 'webgpu'];
 
-/** Node: `MIXFOLD_TEST_BACKENDS` (a comma-separated list, set by vitest.config.ts) says which backends this machine has. */
+/** `MIXFOLD_TEST_BACKENDS` (a comma-separated list, set by vitest.config.ts) says which backends this machine has. */
+const backends = parseBackends(process.env.MIXFOLD_TEST_BACKENDS);
+
+/** Node. */
 export const host: TestHost = {
   name: 'node',
-  backends: parseBackends(process.env.MIXFOLD_TEST_BACKENDS),
+  backends,
+  composedOn: backends,
   async load(backend) {
     if (backend === 'cpu') await import('@tensorflow/tfjs-backend-cpu');
     if (backend === 'wasm') await import('@tensorflow/tfjs-backend-wasm');
