@@ -26,3 +26,9 @@ export {
   tuckerParameter,
 } from './parameter/parameter';
 export { parameterTensor } from './parameter/parameter-tensor';
+export {
+  type AttentionOptions,
+  scaledDotProductAttention,
+  scaledDotProductAttentionBackwardOperator,
+  scaledDotProductAttentionOperator,
+} from './scaled-dot-product-attention/scaled-dot-product-attention';

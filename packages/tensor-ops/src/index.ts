@@ -25,6 +25,7 @@ export type { BackendName, BackendReport, InitBackendOptions } from './devices/b
 export { initBackend } from './devices/init-backend';
 export { recoverWebGpuDevice } from './devices/web-gpu-device';
 export { type DropoutOptions, dropout, dropoutBackwardOperator, dropoutOperator } from './dropout/dropout';
+export { type DropoutAttributes, type DropoutPlan, dropoutPlan, randomBits } from './dropout/random-bits';
 export { embedding, embeddingBackwardOperator, embeddingOperator } from './embedding/embedding';
 export { DeviceLostError, DTypeError, OptionError, ShapeError } from './errors';
 export type { Array64, Matrix64, Nested64, Tensor64 } from './float64/array64';
