@@ -3,6 +3,7 @@ import { aftConvCases } from './aft-conv';
 import { aftFullCase, aftFullFactoredCase } from './aft-full';
 import { aftLocalCases } from './aft-local';
 import { aftSimpleCases } from './aft-simple';
+import { attentionCases } from './attention';
 import { crossEntropyCase, crossEntropyTargetsCase } from './cross-entropy';
 import { cumulativeSumCase } from './cumulative-sum';
 import { depthwiseConv1dCase, depthwiseConv2dCase } from './depthwise-conv';
@@ -24,6 +25,7 @@ export const operatorCases: readonly OperatorCase[] = [
   ...aftLocalCases,
   aftFullCase,
   aftFullFactoredCase,
+  ...attentionCases,
   layerNormCase,
   rmsNormCase,
   softmaxCase,

@@ -38,7 +38,8 @@ export function checkAttention({ query, key, mask, bias }: Shapes, { rate }: Att
   const name = 'scaledDotProductAttention';
   const [batch, heads, target] = query as [number, number, number];
   const [, keyHeads, source] = key as [number, number, number];
-  if (rate < 0 || rate >= 1) throw new OptionError(`${name}: option dropout.rate must be at least 0 and less than 1, got ${rate}`);
+  if (rate < 0 || rate >= 1)
+    throw new OptionError(`${name}: option dropout.rate must be at least 0 and less than 1, got ${rate}`);
   if (keyHeads === 0 ? heads !== 0 : heads % keyHeads !== 0) {
     throw new ShapeError(
       `${name}: the heads of key must divide those of query, got ${keyHeads} and ${heads}; each key head then serves as many query heads that stand side by side`,

@@ -76,33 +76,44 @@ describeForms('scaledDotProductAttention', { fused: fusedBackends }, (form) => {
       const given = { ...drawn, mask: random.mask([5, 5]), bias: random.normals([2, 5, 5]) };
       const options = { causal, dropout: { rate: 0.3, seed: 1 } };
       await expectNoLeak(() => tf.tidy(() => tf.dispose(runAttention(form, given, options))));
-      await expectNoLeak(() =>
-        tf.tidy(() => tf.dispose(Object.values(differentiateAttention(form, given, cotangent, options)))),
-      );
+      await expectNoLeak(() => tf.tidy(() => tf.dispose(Object.values(differentiateAttention(form, given, cotangent, options)))));
     });
   }
 
   /** Masks and biases of every shape, dropout, key heads and scale, all at once. */
   const together: { name: string; mask?: number[]; bias?: number[]; options: object }[] = [
     { name: 'mask [t, s], bias [h, t, s], causal', mask: [11, 14], bias: [4, 11, 14], options: { causal: true } },
-    { name: 'mask [b, 1, 1, s], bias [b, 1, t, s], dropout', mask: [3, 1, 1, 14], bias: [3, 1, 11, 14], options: { dropout: { rate: 0.4, seed: 7 } } },
-    { name: 'mask [b, h, t, s], bias [t, s], causal, dropout, scale', mask: [3, 4, 11, 14], bias: [11, 14], options: { causal: true, scale: 1.3, dropout: { rate: 0.2, seed: 9 } } },
+    {
+      name: 'mask [b, 1, 1, s], bias [b, 1, t, s], dropout',
+      mask: [3, 1, 1, 14],
+      bias: [3, 1, 11, 14],
+      options: { dropout: { rate: 0.4, seed: 7 } },
+    },
+    {
+      name: 'mask [b, h, t, s], bias [t, s], causal, dropout, scale',
+      mask: [3, 4, 11, 14],
+      bias: [11, 14],
+      options: { causal: true, scale: 1.3, dropout: { rate: 0.2, seed: 9 } },
+    },
     { name: 'mask [h, t, s], bias [b, h, t, s]', mask: [4, 11, 14], bias: [3, 4, 11, 14], options: {} },
     { name: 'bias [1, h, 1, s], causal', bias: [1, 4, 1, 14], options: { causal: true } },
   ];
-  test.each(isSlow && form.form === 'composed' ? together.slice(2, 3) : together)('options work together: $name', async ({ mask, bias, options }) => {
-    const random = new SeededRandom(8);
-    const sizes = { batch: 3, heads: 4, keyHeads: 2, target: 11, source: 14, headDim: 5, valueDim: 6 };
-    const { cotangent, ...drawn } = randomAttention(random, sizes);
-    const given: AttentionArguments = {
-      ...drawn,
-      mask: mask && random.mask(mask, 0.6),
-      bias: bias && random.normals(bias),
-    };
-    // The first batch entry starts with nothing to attend to.
-    given.mask?.data && (given.mask.data as Float64Array).fill(0, 0, 14);
-    await agreesAttention(form, given, cotangent, options);
-  });
+  test.each(isSlow && form.form === 'composed' ? together.slice(2, 3) : together)(
+    'options work together: $name',
+    async ({ mask, bias, options }) => {
+      const random = new SeededRandom(8);
+      const sizes = { batch: 3, heads: 4, keyHeads: 2, target: 11, source: 14, headDim: 5, valueDim: 6 };
+      const { cotangent, ...drawn } = randomAttention(random, sizes);
+      const given: AttentionArguments = {
+        ...drawn,
+        mask: mask && random.mask(mask, 0.6),
+        bias: bias && random.normals(bias),
+      };
+      // The first batch entry starts with nothing to attend to.
+      given.mask?.data && (given.mask.data as Float64Array).fill(0, 0, 14);
+      await agreesAttention(form, given, cotangent, options);
+    },
+  );
 
   test('keeps its promise for keys and biases up to 20', async () => {
     const random = new SeededRandom(8);
@@ -119,7 +130,10 @@ describeForms('scaledDotProductAttention', { fused: fusedBackends }, (form) => {
     const mask = random.mask([6, 6], 0.5);
     mask.data.fill(0, 0, 6);
     const bias = { shape: [6, 6], data: Array.from(mask.data, (x) => (x ? 0 : isSlow ? -3e38 : Number.NEGATIVE_INFINITY)) };
-    const [a, b] = [{ ...given, mask }, { ...given, bias }].map((all) => differentiateAttention(form, all, cotangent));
+    const [a, b] = [
+      { ...given, mask },
+      { ...given, bias },
+    ].map((all) => differentiateAttention(form, all, cotangent));
     for (const name of ['output', 'dQuery', 'dKey', 'dValue'] as const) {
       expect(await b![name]!.data()).toEqual(await a![name]!.data());
     }
@@ -155,7 +169,8 @@ describeForms('scaledDotProductAttention', { fused: fusedBackends }, (form) => {
     expect(await lost({ value: spoil(given.value, 4) }, false)).toEqual([0, 2, 4, 6, 8, 10]);
     expect(await lost({ key: spoil(given.key, 7) }, true)).toEqual([6, 7, 8, 9, 10, 11]);
     expect(await lost({ query: spoil(given.query, 5) }, true)).toEqual([4, 5]);
-    const gradients = (changed: object) => differentiateAttention(form, { ...given, ...changed }, given.cotangent, { causal: true });
+    const gradients = (changed: object) =>
+      differentiateAttention(form, { ...given, ...changed }, given.cotangent, { causal: true });
     const later = gradients({ key: spoil(given.key, 7), value: spoil(given.value, 6) });
     expect((await lostOf(later.dQuery!)).every((i) => i >= 6)).toBe(true);
     const { dKey, dValue } = gradients({ query: spoil(given.query, 5) });

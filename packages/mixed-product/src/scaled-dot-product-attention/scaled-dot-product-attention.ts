@@ -1,4 +1,4 @@
-import { checkOptions, defineOperator, type DropoutOptions, OptionError } from '@mixfold/tensor-ops';
+import { checkOptions, type DropoutOptions, defineOperator, OptionError } from '@mixfold/tensor-ops';
 import type { Tensor, Tensor4D } from '@tensorflow/tfjs-core';
 import { composedAttention, composedAttentionBackward } from './composed';
 import { type AttentionAttributes, checkAttention } from './pair-shape';
@@ -97,7 +97,12 @@ const rules = { causal: 'boolean', mask: 'tensor', bias: 'tensor', scale: 'finit
  * @example
  * const output = scaledDotProductAttention(query, key, value, { causal: true, dropout: { rate: 0.1, seed: step } });
  */
-export function scaledDotProductAttention(query: Tensor4D, key: Tensor4D, value: Tensor4D, options: AttentionOptions = {}): Tensor4D {
+export function scaledDotProductAttention(
+  query: Tensor4D,
+  key: Tensor4D,
+  value: Tensor4D,
+  options: AttentionOptions = {},
+): Tensor4D {
   checkOptions('scaledDotProductAttention', options, rules);
   const { mask, bias, causal = false, dropout } = options;
   const inputs = { query, key, value, mask, bias };
