@@ -2,28 +2,17 @@
 // are positive, and none is relative to an exponent that other terms do not reach.
 import { expNegative, log, madd, maximum, splat } from '../../tensor-ops/assembly/math';
 import { gated, NO_GATE } from './gate';
-import { begin, causal, firstSource, isPresent, keyOf, lag, lastSource, makeTile, past, reach, row, setCall, sources, stateBytes, step, table, TILE, tileBytes, time, u, valueOf } from './local-call';
+import { begin, causal, firstSource, isPresent, keyOf, lag, lastSource, makeTile, past, reach, row, setCall, sources, stateBytes, TILE, tileBytes, time, u, valueOf } from './local-call';
+import { holdSums, largestBias, LEVEL, listBytes, listSources, NEAR_DENOMINATOR, NEAR_LARGEST, NEAR_NUMERATOR, windowSums } from './local-window';
 import { closeSums, DENOMINATOR, gather, LARGEST, NUMERATOR, wholeDenominator, wholeNumerator } from './running-sums';
 import { clearSlots, SLOT, slotBytes } from './slots';
 import { logNormalizerOf, mean, NONE, SPAN } from './sources';
-
-// An entry of the list of a target's sources: addresses of keys and values, and the bias.
-const ENTRY: usize = 16;
-const VALUE: usize = 4;
-const BIAS: usize = 8;
-
-/** Sums below this have lost terms; they are made again, relative to the largest exponent itself. */
-const LEAST_SUM: f32 = 1e-20;
 
 /** Bytes of working memory. */
 export function forwardBytes(times: i32, dim: i32, windowSize: i32, isCausal: i32, isFactored: i32): usize {
   const tiles = (times + TILE - 1) / TILE;
   const sums = isCausal ? 0 : <usize>(tiles + TILE) * 3 * (<usize>dim << 2);
-  return 2 * slotBytes(dim) + listBytes(windowSize) + tileBytes(windowSize, isFactored) + sums;
-}
-
-function listBytes(windowSize: i32): usize {
-  return <usize>(2 * windowSize) * ENTRY + 64;
+  return 3 * slotBytes(dim) + listBytes(windowSize) + tileBytes(windowSize, isFactored) + sums;
 }
 
 /** Takes in source `i`, if it exists. Every so many sources the sums are closed. */
@@ -62,97 +51,12 @@ function loadSums(slots: usize, dim: i32, source: usize): void {
   }
 }
 
-/** Lists the sources in the window of target `t`; returns the end of the list. */
-function listSources(list: usize, b: i32, t: i32): usize {
-  const last = lastSource(t);
-  const biases = table + (<usize>(t * step) << 2);
-  let entry = list;
-  for (let i = firstSource(t); i < last; i++) {
-    if (!isPresent(b, i)) continue;
-    store<u32>(entry, <u32>keyOf(b, i));
-    store<u32>(entry, <u32>valueOf(b, i), VALUE);
-    store<f32>(entry, load<f32>(biases + (<usize>i << 2)), BIAS);
-    entry += ENTRY;
-  }
-  return entry;
-}
-
-// What `direct` leaves behind.
-const NEAR_LARGEST: usize = 0;
-const NEAR_NUMERATOR: usize = 16;
-const NEAR_DENOMINATOR: usize = 32;
-
-/** The window's sums for four channels, relative to the largest exponent, which itself is relative to `level + most`. */
-function direct(list: usize, end: usize, c: usize, level: v128, most: v128, result: usize): void {
-  let largest = splat(NONE);
-  for (let entry = list; entry < end; entry += ENTRY) {
-    const exponent = f32x4.add(f32x4.sub(v128.load(load<u32>(entry) + c), level), f32x4.sub(v128.load32_splat(entry, BIAS), most));
-    largest = maximum(exponent, largest);
-  }
-  let numerator = splat(0.0);
-  let denominator = splat(0.0);
-  for (let span = list; span < end; span += SPAN * ENTRY) {
-    const spanEnd = min(end, span + SPAN * ENTRY);
-    let spanNumerator = splat(0.0);
-    let spanDenominator = splat(0.0);
-    for (let entry = span; entry < spanEnd; entry += ENTRY) {
-      const exponent = f32x4.add(f32x4.sub(v128.load(load<u32>(entry) + c), level), f32x4.sub(v128.load32_splat(entry, BIAS), most));
-      const weight = expNegative(f32x4.sub(exponent, largest));
-      spanNumerator = madd(weight, v128.load(load<u32>(entry, VALUE) + c), spanNumerator);
-      spanDenominator = f32x4.add(spanDenominator, weight);
-    }
-    numerator = f32x4.add(numerator, spanNumerator);
-    denominator = f32x4.add(denominator, spanDenominator);
-  }
-  v128.store(result, largest, NEAR_LARGEST);
-  v128.store(result, numerator, NEAR_NUMERATOR);
-  v128.store(result, denominator, NEAR_DENOMINATOR);
-}
-
-/** The window's sums for four channels at `result`, relative to `level` (which is set to the largest key) plus the largest bias. */
-function windowSums(list: usize, end: usize, c: usize, most: v128, result: usize): v128 {
-  let level = splat(NONE);
-  for (let entry = list; entry < end; entry += ENTRY) level = maximum(v128.load(load<u32>(entry) + c), level);
-  let numerator = splat(0.0);
-  let denominator = splat(0.0);
-  for (let span = list; span < end; span += SPAN * ENTRY) {
-    const spanEnd = min(end, span + SPAN * ENTRY);
-    let spanNumerator = splat(0.0);
-    let spanDenominator = splat(0.0);
-    let entry = span;
-    for (; entry + ENTRY < spanEnd; entry += 2 * ENTRY) {
-      const a = f32x4.add(f32x4.sub(v128.load(load<u32>(entry) + c), level), f32x4.sub(v128.load32_splat(entry, BIAS), most));
-      const b = f32x4.add(
-        f32x4.sub(v128.load(load<u32>(entry, ENTRY) + c), level),
-        f32x4.sub(v128.load32_splat(entry, ENTRY + BIAS), most),
-      );
-      const weight = expNegative(a);
-      const next = expNegative(b);
-      spanNumerator = madd(weight, v128.load(load<u32>(entry, VALUE) + c), spanNumerator);
-      spanNumerator = madd(next, v128.load(load<u32>(entry, ENTRY + VALUE) + c), spanNumerator);
-      spanDenominator = f32x4.add(spanDenominator, f32x4.add(weight, next));
-    }
-    if (entry < spanEnd) {
-      const a = f32x4.add(f32x4.sub(v128.load(load<u32>(entry) + c), level), f32x4.sub(v128.load32_splat(entry, BIAS), most));
-      const weight = expNegative(a);
-      spanNumerator = madd(weight, v128.load(load<u32>(entry, VALUE) + c), spanNumerator);
-      spanDenominator = f32x4.add(spanDenominator, weight);
-    }
-    numerator = f32x4.add(numerator, spanNumerator);
-    denominator = f32x4.add(denominator, spanDenominator);
-  }
-  v128.store(result, splat(0.0), NEAR_LARGEST);
-  v128.store(result, numerator, NEAR_NUMERATOR);
-  v128.store(result, denominator, NEAR_DENOMINATOR);
-  if (end != list && !i32x4.all_true(f32x4.ge(denominator, splat(LEAST_SUM)))) direct(list, end, c, level, most, result);
-  return level;
-}
-
 /** The mixture of target `t` from its window's list, the sums before it in `slots` and those after it in `after` (0 for none). */
 function mixTarget(
   at: usize,
   list: usize,
   end: usize,
+  dim: i32,
   slots: usize,
   after: usize,
   near: usize,
@@ -163,13 +67,13 @@ function mixTarget(
   activation: i32,
 ): void {
   const last = row - 16;
-  let largestBias: f32 = end == list ? 0.0 : NONE;
-  for (let entry = list; entry < end; entry += ENTRY) largestBias = max(largestBias, load<f32>(entry, BIAS));
-  const most = splat(largestBias);
-  for (let c: usize = 0, s = slots; c < row; c += 16, s += SLOT) {
+  const most = largestBias(list, end);
+  windowSums(list, end, dim, most, near);
+  for (let c: usize = 0, s = slots, n = near; c < row; c += 16, s += SLOT, n += SLOT) {
     const place = min(c, last);
     const i = at + place;
-    const level = windowSums(list, end, place, most, near);
+    holdSums(list, end, place, most, n);
+    const level = v128.load(n, LEVEL);
     let largest = v128.load(s, LARGEST);
     let numerator = wholeNumerator(s);
     let denominator = wholeDenominator(s);
@@ -182,14 +86,14 @@ function mixTarget(
       denominator = madd(denominator, keep, f32x4.mul(v128.load(after + place + 2 * row), keepOther));
       largest = both;
     }
-    const nearest = f32x4.add(most, v128.load(near, NEAR_LARGEST));
+    const nearest = f32x4.add(splat(most), v128.load(n, NEAR_LARGEST));
     const distance = f32x4.sub(f32x4.sub(largest, level), nearest);
     const isFar = f32x4.gt(distance, splat(0.0));
     const ratio = expNegative(f32x4.neg(f32x4.abs(distance)));
     const keep = v128.bitselect(splat(1.0), ratio, isFar);
     const keepNear = v128.bitselect(ratio, splat(1.0), isFar);
-    numerator = madd(numerator, keep, f32x4.mul(v128.load(near, NEAR_NUMERATOR), keepNear));
-    denominator = madd(denominator, keep, f32x4.mul(v128.load(near, NEAR_DENOMINATOR), keepNear));
+    numerator = madd(numerator, keep, f32x4.mul(v128.load(n, NEAR_NUMERATOR), keepNear));
+    denominator = madd(denominator, keep, f32x4.mul(v128.load(n, NEAR_DENOMINATOR), keepNear));
     let mixed = mean(numerator, denominator);
     if (context != 0) {
       v128.store(context + i, mixed);
@@ -255,8 +159,8 @@ export function forward(
   const slots = scratch;
   const afterSlots = slots + slotBytes(dim);
   const near = afterSlots + slotBytes(dim);
-  const list = near + 64;
-  const tile = near + listBytes(windowSize);
+  const list = near + slotBytes(dim);
+  const tile = list + listBytes(windowSize);
   const afterTargets = tile + tileBytes(windowSize, factorOfTargets != 0 ? 1 : 0);
   const afterTiles = afterTargets + <usize>TILE * 3 * row;
   const apart = max(1, lag);
@@ -276,14 +180,20 @@ export function forward(
         while (next < past + t - reach) gatherSource(b, next++, slots);
         const end = listSources(list, b, t);
         const after = causal ? 0 : afterTargets + <usize>(t - from) * 3 * row;
-        mixTarget((<usize>b * time + t) * row, list, end, slots, after, near, query, output, context, logNormalizer, activation);
+        mixTarget((<usize>b * time + t) * row, list, end, dim, slots, after, near, query, output, context, logNormalizer, activation);
       }
     }
     if (finalState == 0) continue;
     while (next < sources - max(0, reach)) gatherSource(b, next++, slots);
     const target = finalState + <usize>b * stateBytes;
     storeSums(slots, target);
-    for (let i: i32 = 0; i < past; i++) {
+    // What stays in the window moves on as it is.
+    const kept = max(0, past - time);
+    if (kept > 0) {
+      memory.copy(target + row * 3, keyOf(b, time), row * kept);
+      memory.copy(target + row * (3 + past), valueOf(b, time), row * kept);
+    }
+    for (let i = kept; i < past; i++) {
       const keys = target + row * (3 + i);
       const values = keys + row * past;
       if (isPresent(b, time + i)) {
