@@ -3,7 +3,7 @@
 import { expNegative, log, madd, maximum, splat } from '../../tensor-ops/assembly/math';
 import { gated, NO_GATE } from './gate';
 import { begin, causal, firstSource, isPresent, keyOf, lag, lastSource, makeTile, past, reach, row, setCall, sources, stateBytes, TILE, tileBytes, time, u, valueOf } from './local-call';
-import { holdSums, largestBias, LEVEL, listBytes, listSources, NEAR_DENOMINATOR, NEAR_LARGEST, NEAR_NUMERATOR, windowSums } from './local-window';
+import { ENTRY, holdSums, largestBias, LEVEL, listBytes, listSources, NEAR_DENOMINATOR, NEAR_LARGEST, NEAR_NUMERATOR, windowSums } from './local-window';
 import { closeSums, DENOMINATOR, gather, LARGEST, NUMERATOR, wholeDenominator, wholeNumerator } from './running-sums';
 import { clearSlots, SLOT, slotBytes } from './slots';
 import { logNormalizerOf, mean, NONE, SPAN } from './sources';
@@ -56,7 +56,7 @@ function mixTarget(
   at: usize,
   list: usize,
   end: usize,
-  dim: i32,
+  most: f32,
   slots: usize,
   after: usize,
   near: usize,
@@ -67,8 +67,6 @@ function mixTarget(
   activation: i32,
 ): void {
   const last = row - 16;
-  const most = largestBias(list, end);
-  windowSums(list, end, dim, most, near);
   for (let c: usize = 0, s = slots, n = near; c < row; c += 16, s += SLOT, n += SLOT) {
     const place = min(c, last);
     const i = at + place;
@@ -169,6 +167,7 @@ export function forward(
     else loadSums(slots, dim, state + <usize>b * stateBytes);
     if (!causal) sumsAfterTiles(b, afterSlots, dim, apart, afterTiles);
     let next = begin;
+    let moved: i32 = 0;
     for (let from: i32 = 0; from < time; from += TILE) {
       const to = min(time, from + TILE);
       if (u != 0) makeTile(tile, from, to, firstSource(from), lastSource(to - 1));
@@ -179,8 +178,12 @@ export function forward(
       for (let t = from; t < to; t++) {
         while (next < past + t - reach) gatherSource(b, next++, slots);
         const end = listSources(list, b, t);
+        // A step with a full window moves it on by a row while it is summed; what stands in the way is stored later.
+        if (time == 1 && finalState != 0 && end == list + <usize>(past + 1) * ENTRY) moved = past & -4;
+        const most = largestBias(list, end);
+        windowSums(list, end, dim, most, near, list + <usize>moved * ENTRY, finalState - state - row);
         const after = causal ? 0 : afterTargets + <usize>(t - from) * 3 * row;
-        mixTarget((<usize>b * time + t) * row, list, end, dim, slots, after, near, query, output, context, logNormalizer, activation);
+        mixTarget((<usize>b * time + t) * row, list, end, most, slots, after, near, query, output, context, logNormalizer, activation);
       }
     }
     if (finalState == 0) continue;
@@ -190,8 +193,9 @@ export function forward(
     // What stays in the window moves on as it is.
     const kept = max(0, past - time);
     if (kept > 0) {
-      memory.copy(target + row * 3, keyOf(b, time), row * kept);
-      memory.copy(target + row * (3 + past), valueOf(b, time), row * kept);
+      const last = max(0, moved - 1);
+      memory.copy(target + row * (3 + last), keyOf(b, last + time), row * (kept - last));
+      memory.copy(target + row * (3 + past + last), valueOf(b, last + time), row * (kept - last));
     }
     for (let i = kept; i < past; i++) {
       const keys = target + row * (3 + i);

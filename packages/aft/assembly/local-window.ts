@@ -6,7 +6,7 @@ import { clearSlots, expCall, SLOT, slotBytes } from './slots';
 import { NONE, SPAN } from './sources';
 
 // An entry of the list: addresses of keys and values, and the bias.
-const ENTRY: usize = 16;
+export const ENTRY: usize = 16;
 const VALUE: usize = 4;
 const BIAS: usize = 8;
 
@@ -48,8 +48,13 @@ export function largestBias(list: usize, end: usize): f32 {
   return largest;
 }
 
-/** The sums of a list's sources in `slots`; `most` is their largest bias. */
-export function windowSums(list: usize, end: usize, dim: i32, most: f32, slots: usize): void {
+/**
+ * The sums of a list's sources in `slots`; `most` is their largest bias.
+ *
+ * @param moved - keys and values of the sources before this entry, a multiple of four, are copied meanwhile by `distance` bytes: while exponentials are
+ *   computed that costs next to nothing.
+ */
+export function windowSums(list: usize, end: usize, dim: i32, most: f32, slots: usize, moved: usize, distance: usize): void {
   const last = row - 16;
   clearSlots(slots, dim);
   let entry = list;
@@ -70,7 +75,7 @@ export function windowSums(list: usize, end: usize, dim: i32, most: f32, slots: 
   }
   for (let span = list; span < end; span += SPAN * ENTRY) {
     const spanEnd = min(end, span + SPAN * ENTRY);
-    for (entry = span; entry + 3 * ENTRY < spanEnd; entry += 4 * ENTRY) addFour(entry, most, slots);
+    for (entry = span; entry + 3 * ENTRY < spanEnd; entry += 4 * ENTRY) addFour(entry, most, slots, entry < moved ? distance : 0);
     for (; entry < spanEnd; entry += ENTRY) addSource(entry, most, slots);
     for (let s = slots, after = slots + slotBytes(dim); s < after; s += SLOT) {
       v128.store(s, f32x4.add(v128.load(s, NEAR_NUMERATOR), v128.load(s, SPAN_NUMERATOR)), NEAR_NUMERATOR);
@@ -96,7 +101,7 @@ function addSource(entry: usize, most: f32, slots: usize): void {
 }
 
 /** Adds four sources at once: what an exponential needs is then in registers for all of them. */
-function addFour(entry: usize, most: f32, slots: usize): void {
+function addFour(entry: usize, most: f32, slots: usize, distance: usize): void {
   const last = row - 16;
   const keys0 = load<u32>(entry, ENTRY * 0);
   const keys1 = load<u32>(entry, ENTRY * 1);
@@ -115,19 +120,32 @@ function addFour(entry: usize, most: f32, slots: usize): void {
     const level = v128.load(s, LEVEL);
     let numerator = v128.load(s, SPAN_NUMERATOR);
     let denominator = v128.load(s, SPAN_DENOMINATOR);
-    let weight: v128;
-    weight = expNegative(f32x4.add(f32x4.sub(v128.load(keys0 + at), level), bias0));
-    numerator = madd(weight, v128.load(values0 + at), numerator);
+    const key0 = v128.load(keys0 + at), value0 = v128.load(values0 + at);
+    const key1 = v128.load(keys1 + at), value1 = v128.load(values1 + at);
+    const key2 = v128.load(keys2 + at), value2 = v128.load(values2 + at);
+    const key3 = v128.load(keys3 + at), value3 = v128.load(values3 + at);
+    let weight = expNegative(f32x4.add(f32x4.sub(key0, level), bias0));
+    numerator = madd(weight, value0, numerator);
     denominator = f32x4.add(denominator, weight);
-    weight = expNegative(f32x4.add(f32x4.sub(v128.load(keys1 + at), level), bias1));
-    numerator = madd(weight, v128.load(values1 + at), numerator);
+    weight = expNegative(f32x4.add(f32x4.sub(key1, level), bias1));
+    numerator = madd(weight, value1, numerator);
     denominator = f32x4.add(denominator, weight);
-    weight = expNegative(f32x4.add(f32x4.sub(v128.load(keys2 + at), level), bias2));
-    numerator = madd(weight, v128.load(values2 + at), numerator);
+    weight = expNegative(f32x4.add(f32x4.sub(key2, level), bias2));
+    numerator = madd(weight, value2, numerator);
     denominator = f32x4.add(denominator, weight);
-    weight = expNegative(f32x4.add(f32x4.sub(v128.load(keys3 + at), level), bias3));
-    numerator = madd(weight, v128.load(values3 + at), numerator);
+    weight = expNegative(f32x4.add(f32x4.sub(key3, level), bias3));
+    numerator = madd(weight, value3, numerator);
     denominator = f32x4.add(denominator, weight);
+    if (distance != 0) {
+      v128.store(keys0 + at + distance, key0);
+      v128.store(values0 + at + distance, value0);
+      v128.store(keys1 + at + distance, key1);
+      v128.store(values1 + at + distance, value1);
+      v128.store(keys2 + at + distance, key2);
+      v128.store(values2 + at + distance, value2);
+      v128.store(keys3 + at + distance, key3);
+      v128.store(values3 + at + distance, value3);
+    }
     v128.store(s, numerator, SPAN_NUMERATOR);
     v128.store(s, denominator, SPAN_DENOMINATOR);
   }

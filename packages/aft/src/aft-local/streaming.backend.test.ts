@@ -7,7 +7,7 @@ import type { PositionBias } from '../position-bias';
 import { disposeState, exportState, importState } from '../state';
 import { aftLocal } from './aft-local';
 import { type AftLocalState, aftLocalPrefill, aftLocalState, aftLocalStep } from './streaming';
-import { type BiasKind, biasKinds, biasOf, fusedBackends, randomBias } from './test-calls';
+import { type BiasKind, biasOf, fusedBackends, randomBias } from './test-calls';
 
 const [batch, time, dim] = [2, 23, 5];
 const shape = [batch, time, dim];
@@ -64,24 +64,31 @@ describeForms('aftLocal streaming', { fused: fusedBackends, composed: ['cpu', 'w
     await assertClose('output', output, { shape, data: await whole.data() }, bound);
   });
 
-  test.each(biasKinds)('step by step gives the whole call, through an exported state: %s', async (kind) => {
-    const windowSize = 4;
-    const { query, key, value, bias, keyMask } = draw(kind, windowSize);
-    const whole = form.run(() =>
-      aftLocal(query, key, value, bias, { windowSize, causal: true, keyMask, queryActivation: 'tanh' }),
-    );
-    let state = aftLocalState({ batch, dim, windowSize });
-    const outputs: tf.Tensor[] = [];
-    for (let t = 0; t < time; t++) {
-      const options = { keyMask: token<tf.Tensor1D>(keyMask, t), queryActivation: 'tanh' } as const;
-      const streamed = form.run(() => aftLocalStep(token(query, t), token(key, t), token(value, t), bias, state, options));
-      outputs.push(streamed.output);
-      state = streamed.state;
-      if (t === 2 || t === 12) state = importState(JSON.parse(JSON.stringify(await exportState(state)))) as AftLocalState;
-    }
-    expect(state).toMatchObject({ position: time, sizes: { batch, dim, windowSize } });
-    await assertClose('output', tf.stack(outputs, 1), { shape, data: await whole.data() }, bound);
-  });
+  test.each([
+    ['dense', 4, true],
+    ['banded', 7, false],
+    ['factored', 9, false],
+  ] as const)(
+    'step by step gives the whole call, through an exported state: %s, window %i, a mask: %s',
+    async (kind, windowSize, masked) => {
+      const { query, key, value, bias, keyMask: mask } = draw(kind, windowSize);
+      const keyMask = masked ? mask : undefined;
+      const whole = form.run(() =>
+        aftLocal(query, key, value, bias, { windowSize, causal: true, keyMask, queryActivation: 'tanh' }),
+      );
+      let state = aftLocalState({ batch, dim, windowSize });
+      const outputs: tf.Tensor[] = [];
+      for (let t = 0; t < time; t++) {
+        const options = { keyMask: keyMask && token<tf.Tensor1D>(keyMask, t), queryActivation: 'tanh' } as const;
+        const streamed = form.run(() => aftLocalStep(token(query, t), token(key, t), token(value, t), bias, state, options));
+        outputs.push(streamed.output);
+        state = streamed.state;
+        if (t === 2 || t === 12) state = importState(JSON.parse(JSON.stringify(await exportState(state)))) as AftLocalState;
+      }
+      expect(state).toMatchObject({ position: time, sizes: { batch, dim, windowSize } });
+      await assertClose('output', tf.stack(outputs, 1), { shape, data: await whole.data() }, bound);
+    },
+  );
 
   test.each([
     ['dense', 4],
