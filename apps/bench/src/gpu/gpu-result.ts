@@ -20,7 +20,12 @@ export interface GpuCheckResult {
   readonly name: string;
   readonly sizes: Readonly<Record<string, number>>;
   readonly right: readonly string[];
+  /** Forms of ours whose numbers are wrong or that failed, and why. */
   readonly wrong: Readonly<Record<string, string>>;
+  /** The same of a peer, which is no failure of ours. */
+  readonly peerFailed: Readonly<Record<string, string>>;
+  /** What was not checked, and why. */
+  readonly leftOut: Readonly<Record<string, string>>;
 }
 
 /** The whole report, as written to JSON after every step. */

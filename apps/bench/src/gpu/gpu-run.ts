@@ -1,18 +1,19 @@
-import { checkNumbers } from '../check-operator';
 import { type OperatorCase, passesOf } from '../operator-case';
-import { Torch } from '../peers/torch';
-import { drawInputs, prepareOperator } from '../prepare-operator';
-import { type GpuCaseResult, type GpuReport, percentOfLimit } from './gpu-result';
+import { byDeadline, noTime } from './by-deadline';
+import { formsOf } from './gpu-forms';
+import { type GpuCaseResult, type GpuCheckResult, type GpuReport, percentOfLimit } from './gpu-result';
 import type { GpuEffort } from './gpu-time';
 import { type Pass, sizesToCheck, type TimeAnswer } from './protocol';
-import type { WorkerProcess } from './worker-process';
+import { TorchBeside } from './torch-beside';
+import { NoAnswer, type WorkerProcess } from './worker-process';
 
 interface GpuRunOptions {
   readonly worker: WorkerProcess;
   readonly report: GpuReport;
   readonly say: (text: string) => void;
   readonly save: () => void;
-  /** By `performance.now()`. */
+  /** When it began and when it is to end, by `performance.now()`. */
+  readonly start: number;
   readonly deadline: number;
   /** Which sizes are timed. */
   readonly at: 'check' | 'gpu';
@@ -20,65 +21,125 @@ interface GpuRunOptions {
   readonly torchScript: string | undefined;
 }
 
-const requestMs = 120_000;
+/** Of the whole time, what the checks may take. */
+const checksShare = 0.6;
+/** Most milliseconds of a request: a check of one form, the float64 reference in it; of one that may be left out at the sizes of a GPU; the timing of a case. */
+const mostMs = { check: 60_000, largeCheck: 30_000, optionalCheck: 8_000, probe: 30_000, time: 40_000 } as const;
+/** What a case may take for its rounds. */
+const roundsMs = 8_000;
 
-/** Checks, then times; PyTorch compiles while the checks run. */
+/** Checks, then times; PyTorch compiles while the checks run. It ends when its time is over: what was left out is named. */
 export class GpuRun {
   readonly #options: GpuRunOptions;
   readonly #effort: GpuEffort;
-  /** By case: the forms of PyTorch that are ready, or why there is none. */
-  readonly #torchForms = new Map<string, { forms: readonly string[]; missing: Record<string, string> }>();
-  #torch: Torch | undefined;
-  #isChecking = true;
+  readonly #torch: TorchBeside;
+  /** By case: forms that are not timed, and why. */
+  readonly #untimed = new Map<string, Record<string, string>>();
 
   constructor(options: GpuRunOptions) {
     this.#options = options;
-    this.#effort =
-      options.at === 'check' ? { rounds: 3, sampleMs: 1, mostRepeats: 4 } : { rounds: 11, sampleMs: 20, mostRepeats: 64 };
+    const { at, torchScript, report, say } = options;
+    const isSmall = at === 'check';
+    this.#effort = isSmall
+      ? { rounds: 3, sampleMs: 1, mostRepeats: 4, mostMs: roundsMs }
+      : { rounds: 11, sampleMs: 20, mostRepeats: 64, mostMs: roundsMs };
+    this.#torch = new TorchBeside(torchScript, at, report, say);
   }
 
   async all(chosen: readonly OperatorCase[], checkOnly: boolean): Promise<void> {
-    const { report, say } = this.#options;
+    const { report, say, start, deadline, at } = this.#options;
+    const checksEnd = checkOnly ? deadline : start + checksShare * (deadline - start);
+    const seconds = (ms: number) => `${(ms / 1000).toFixed(0)} s`;
+    say(
+      `checks may take until ${seconds(checksEnd - start)}, all until ${seconds(deadline - start)}; a check of tfjs or of a composed form at large sizes ` +
+        `${seconds(mostMs.optionalCheck)}, the rounds of a case ${seconds(roundsMs)}`,
+    );
     if (report.unchecked.length > 0) say(`not checked, no case calls them: ${report.unchecked.join(', ')}`);
-    const preparing = checkOnly ? undefined : this.#prepareTorch(chosen);
-    const good: { operatorCase: OperatorCase; forms: readonly string[] }[] = [];
-    for (const operatorCase of chosen) good.push({ operatorCase, forms: await this.#check(operatorCase) });
-    this.#isChecking = false;
-    if (checkOnly) return;
-    await preparing;
-    await this.#probe();
-    for (const { operatorCase, forms } of good) {
-      for (const pass of passesOf(operatorCase)) await this.#time(operatorCase, forms, pass);
-      await this.#torch?.drop(operatorCase.name).catch(() => {});
+    const preparing = checkOnly ? Promise.resolve() : this.#torch.prepare(chosen);
+    // Every operator is checked small before any is checked large.
+    for (const which of at === 'check' ? (['check'] as const) : (['check', 'gpu'] as const)) {
+      for (const operatorCase of chosen) await this.#check(operatorCase, which, checksEnd);
     }
-    this.#torch?.close();
+    if (checkOnly) return;
+    await byDeadline(preparing, checksEnd).catch(() => {});
+    this.#torch.hurry();
+    if (chosen.some((operatorCase) => this.#formsToTime(operatorCase).length > 0)) await this.#probe();
+    for (const operatorCase of chosen) {
+      for (const pass of passesOf(operatorCase)) await this.#time(operatorCase, pass);
+      await this.#torch.drop(operatorCase.name, deadline);
+    }
+    this.#torch.close();
   }
 
-  /** At the small sizes, then at those to be timed. @returns the forms that are right at both. */
-  async #check(operatorCase: OperatorCase): Promise<readonly string[]> {
-    const { worker, report, say, save, at } = this.#options;
+  /** Checks every form that has not failed yet. */
+  async #check(operatorCase: OperatorCase, which: 'check' | 'gpu', deadline: number): Promise<void> {
+    const { report, say, save } = this.#options;
     const { name } = operatorCase;
-    let forms: readonly string[] | undefined;
-    for (const which of at === 'check' ? (['check'] as const) : (['check', 'gpu'] as const)) {
-      const { right, wrong } = await worker
-        .ask({ ask: 'check', name, at: which }, requestMs)
-        .catch((error: Error) => ({ right: [], wrong: { every: error.message } as Record<string, string> }));
-      const sizes = sizesToCheck(operatorCase, which);
-      report.checks.push({ name, sizes, right, wrong });
-      say(`check ${name} ${sizeText(sizes)}: ${right.length > 0 ? `right: ${right.join(', ')}` : 'nothing is right'}`);
-      for (const [form, why] of Object.entries(wrong)) say(`  WRONG ${form}: ${why}`);
-      // What tfjs's own ops compute is told, and no failure of ours.
-      if (Object.keys(wrong).some((form) => form !== 'tfjs')) report.failed = true;
-      forms = right.filter((form) => forms?.includes(form) ?? true);
-      save();
+    const untimed = this.#untimed.get(name) ?? {};
+    this.#untimed.set(name, untimed);
+    const forms = formsOf(operatorCase).map(({ form }) => form);
+    const wanted = forms.filter((form) => untimed[form] === undefined);
+    if (wanted.length === 0) return;
+    const sizes = sizesToCheck(operatorCase, which);
+    const result = { name, sizes, right: [] as string[], wrong: {}, peerFailed: {}, leftOut: {} } satisfies GpuCheckResult;
+    for (const form of wanted) {
+      const { verdict, why } = await this.#checkForm(name, which, form, form !== forms[0], deadline);
+      if (verdict === 'right') {
+        result.right.push(form);
+        continue;
+      }
+      (result[verdict] as Record<string, string>)[form] = why;
+      untimed[form] = verdict === 'leftOut' ? `not checked: ${why}` : `its check failed: ${why}`;
     }
-    return forms ?? [];
+    report.checks.push(result);
+    say(`check ${name} ${sizeText(sizes)}: ${result.right.length > 0 ? `right: ${result.right.join(', ')}` : 'none is right'}`);
+    for (const [form, why] of Object.entries(result.wrong)) say(`  WRONG ${form}: ${why}`);
+    for (const [form, why] of Object.entries(result.peerFailed)) say(`  peer failed, ${form}: ${why}`);
+    for (const [form, why] of Object.entries(result.leftOut)) say(`  left out, ${form}: ${why}`);
+    if (Object.keys(result.wrong).length > 0) report.failed = true;
+    save();
+  }
+
+  async #checkForm(
+    name: string,
+    which: 'check' | 'gpu',
+    form: string,
+    isOptional: boolean,
+    deadline: number,
+  ): Promise<{ verdict: 'right' | 'wrong' | 'peerFailed' | 'leftOut'; why: string }> {
+    const left = deadline - performance.now();
+    if (left <= 0) return { verdict: 'leftOut', why: noTime };
+    const most = which === 'check' ? mostMs.check : isOptional ? mostMs.optionalCheck : mostMs.largeCheck;
+    const failed = form === 'tfjs' ? 'peerFailed' : 'wrong';
+    try {
+      const why = await this.#options.worker.ask({ ask: 'check', name, at: which, form }, Math.min(most, left));
+      return why === null ? { verdict: 'right', why: '' } : { verdict: failed, why };
+    } catch (error) {
+      const { message } = error as Error;
+      if (!(error instanceof NoAnswer)) return { verdict: failed, why: message };
+      if (left < most) return { verdict: 'leftOut', why: noTime };
+      // Ours fused, or at the small sizes, is to answer in that time anywhere.
+      return { verdict: which === 'gpu' && isOptional ? 'leftOut' : failed, why: message };
+    }
+  }
+
+  /** Those whose numbers are right; none without one of ours. */
+  #formsToTime(operatorCase: OperatorCase): string[] {
+    const untimed = this.#untimed.get(operatorCase.name)!;
+    const forms = formsOf(operatorCase).map(({ form }) => form as string);
+    const right = forms.filter((form) => untimed[form] === undefined);
+    return right.some((form) => form !== 'tfjs') ? right : [];
   }
 
   async #probe(): Promise<void> {
-    const { worker, report, say, save, at } = this.#options;
+    const { worker, report, say, save, at, deadline } = this.#options;
+    const left = deadline - performance.now();
     try {
-      report.limits = await worker.ask({ ask: 'probe', effort: this.#effort, small: at === 'check' }, requestMs);
+      if (left <= 0) throw new Error(noTime);
+      report.limits = await worker.ask(
+        { ask: 'probe', effort: this.#effort, small: at === 'check' },
+        Math.min(mostMs.probe, left),
+      );
       const { copyGBs, matMulGFs, registerGFs } = report.limits;
       say(
         `limits: copy ${copyGBs.toFixed(0)} GB/s, matMul ${matMulGFs.toFixed(0)} GF/s, multiply-add in registers ${registerGFs.toFixed(0)} GF/s`,
@@ -89,96 +150,35 @@ export class GpuRun {
     save();
   }
 
-  /** While the checks run, PyTorch compiles: case by case, so that it can be stopped when the timing begins. */
-  async #prepareTorch(chosen: readonly OperatorCase[]): Promise<void> {
-    const { report, say, torchScript, at, deadline } = this.#options;
-    if (torchScript === undefined) return;
-    try {
-      this.#torch = await Torch.start(torchScript, 'cuda');
-    } catch (error) {
-      report.torch = { missing: (error as Error).message };
-      return say(`PyTorch is missing: ${(error as Error).message}`);
-    }
-    report.torch = this.#torch.about;
-    say(`PyTorch ${this.#torch.about.version} on ${this.#torch.about.device}`);
-    for (const operatorCase of chosen) {
-      if (!operatorCase.peers?.torch) continue;
-      const { name, sizes } = operatorCase;
-      // Half of the time belongs to the timing.
-      const isLate = !this.#isChecking && performance.now() > deadline - 100_000;
-      const missing: Record<string, string> = isLate ? { 'torch compiled': 'no time was left to compile it' } : {};
-      try {
-        const small = prepareOperator(operatorCase, sizes.check);
-        const { output, gradients } = await this.#torch.check(operatorCase, small.inputs, sizes.check, small.dOutput);
-        checkNumbers(small, output, gradients, { forward: 1e-3, gradient: 1e-3 });
-        const made = await this.#torch.prepare(operatorCase, drawInputs(operatorCase, sizes[at]), sizes[at], !isLate);
-        if (made.failure) missing['torch compiled'] = made.failure;
-        this.#torchForms.set(name, { forms: made.forms, missing });
-        say(`PyTorch ${name}: ${made.forms.join(', ')}${made.failure ? `; ${made.failure}` : ''}`);
-      } catch (error) {
-        this.#torchForms.set(name, { forms: [], missing: { torch: (error as Error).message } });
-        say(`PyTorch ${name}: ${(error as Error).message}`);
-      }
-    }
-  }
-
-  async #time(operatorCase: OperatorCase, forms: readonly string[], pass: Pass): Promise<void> {
+  async #time(operatorCase: OperatorCase, pass: Pass): Promise<void> {
     const { worker, report, say, save, at, deadline } = this.#options;
     const { name, sizes } = operatorCase;
+    const untimed = this.#untimed.get(name)!;
     const result = (timings: GpuCaseResult['timings'], missing: GpuCaseResult['missing']) => {
       report.cases.push({ name, pass, sizes: sizes[at], timings, missing });
       save();
     };
-    if (!forms.some((form) => form !== 'tfjs')) return result([], { every: 'its check failed' });
-    if (performance.now() > deadline) return result([], { every: 'no time was left' });
+    const forms = this.#formsToTime(operatorCase);
+    if (forms.length === 0) return result([], untimed);
+    const left = deadline - performance.now();
+    if (left <= 0) return result([], { every: noTime });
     let own: TimeAnswer;
     try {
-      own = await worker.ask({ ask: 'time', name, pass, at, forms, effort: this.#effort }, requestMs);
+      own = await worker.ask({ ask: 'time', name, pass, at, forms, effort: this.#effort }, Math.min(mostMs.time, left));
     } catch (error) {
-      say(`time ${name} ${pass}: ${(error as Error).message}`);
-      return result([], { every: (error as Error).message });
+      const why = error instanceof NoAnswer && left < mostMs.time ? noTime : (error as Error).message;
+      say(`time ${name} ${pass}: ${why}`);
+      return result([], { every: why });
     }
     const { bytes, flops, failures } = own;
-    const torch = await this.#timeTorch(operatorCase, pass);
+    const torch = await this.#torch.time(operatorCase, pass, this.#effort, deadline);
     const timings = [...own.timings, ...torch.timings].map((timing) => ({
       ...timing,
       percentOfLimit: percentOfLimit(timing.minMs, bytes, flops, report.limits),
     }));
     say(`time ${name} ${pass}: ${timings.map(({ form, medianMs }) => `${form} ${medianMs.toFixed(4)} ms`).join(', ')}`);
-    result(timings, { ...failures, ...torch.missing });
-  }
-
-  async #timeTorch(
-    { name, peers }: OperatorCase,
-    pass: Pass,
-  ): Promise<Pick<TimeAnswer, 'timings'> & { missing: Record<string, string> }> {
-    if (!this.#torch) {
-      const { torch } = this.#options.report;
-      return { timings: [], missing: { torch: torch && 'missing' in torch ? torch.missing : 'left out' } };
-    }
-    if (!peers?.torch) return { timings: [], missing: { torch: 'the case has no such call' } };
-    const ready = this.#torchForms.get(name) ?? { forms: [], missing: { torch: 'not prepared' } };
-    if (ready.forms.length === 0) return { timings: [], missing: ready.missing };
-    try {
-      const { samples, repeats } = await this.#torch.time(name, pass, this.#effort);
-      const timings = Object.entries(samples).map(([form, own]) => {
-        const sorted = [...own].sort((a, b) => a - b);
-        const medianMs = (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
-        const by = 'timestamps' as const;
-        return {
-          form: `torch ${form}`,
-          minMs: sorted[0]!,
-          medianMs,
-          wallMs: medianMs,
-          samples: own.length,
-          repeats: repeats[form]!,
-          by,
-        };
-      });
-      return { timings, missing: ready.missing };
-    } catch (error) {
-      return { timings: [], missing: { ...ready.missing, torch: (error as Error).message } };
-    }
+    for (const [form, why] of Object.entries(failures)) say(`  left out, ${form}: ${why}`);
+    result(timings, { ...untimed, ...failures, ...torch.missing });
   }
 }
 

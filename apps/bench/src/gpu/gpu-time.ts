@@ -11,7 +11,8 @@ export interface GpuSample {
 
 /**
  * Times `repeats` runs. They are recorded into one command buffer between two timestamps, so that the GPU never waits for the CPU; the
- * wall clock runs over the recording too.
+ * wall clock runs over the recording too. `timeKernels` of tensor-ops answers another question: it gives every dispatch a pass of its own, whose cost is then in
+ * the time, and needs timestamps.
  *
  * @param work - records dispatches and disposes what it makes.
  */
@@ -80,13 +81,15 @@ export interface GpuEffort {
   /** Milliseconds that a sample should take: shorter runs are repeated. */
   readonly sampleMs: number;
   readonly mostRepeats: number;
+  /** Milliseconds after which no new round begins, three rounds excepted. */
+  readonly mostMs: number;
 }
 
 /** Times several works turn about: a change of the clock rate falls on all alike. */
 export async function interleaveOnGpu(
   backend: WebGpuBackend,
   works: readonly (() => void)[],
-  { rounds, sampleMs, mostRepeats }: GpuEffort,
+  { rounds, sampleMs, mostRepeats, mostMs }: GpuEffort,
 ): Promise<GpuTiming[]> {
   const repeats: number[] = [];
   for (const work of works) {
@@ -96,7 +99,9 @@ export async function interleaveOnGpu(
     repeats.push(Math.max(1, Math.min(mostRepeats, Math.round(sampleMs / (gpuMs ?? wallMs)))));
   }
   const samples: GpuSample[][] = works.map(() => []);
+  const end = performance.now() + mostMs;
   for (let round = -1; round < rounds; round++) {
+    if (round >= 3 && performance.now() > end) break;
     for (const [i, work] of works.entries()) {
       const sample = await timeOnGpu(backend, work, repeats[i]!);
       // The first round brings the GPU up to its clock rate.
@@ -110,7 +115,7 @@ export async function interleaveOnGpu(
       minMs: Math.min(...times),
       medianMs: median(times),
       wallMs: median(own.map(({ wallMs }) => wallMs)),
-      samples: rounds,
+      samples: own.length,
       repeats: repeats[i]!,
       by,
     };

@@ -19,7 +19,7 @@ Checks every operator with a fused WebGPU kernel against float64, forward and ba
 
   --only NAME         cases whose name begins so; may be repeated
   --json FILE         where the figures go, anew after every step (default ./mixfold-gpu-bench.json)
-  --minutes N         what is not timed by then is left out and named (default 3.5)
+  --minutes N         it ends by then: what there was no time for is named (default 3.5)
   --check-only        times nothing
   --no-torch          leaves PyTorch out
   --tiny              times the small sizes of the checks
@@ -79,6 +79,7 @@ async function main(): Promise<number> {
       report,
       say,
       save,
+      start,
       deadline: start + 60_000 * Number(values.minutes),
       at: values.tiny ? 'check' : 'gpu',
       torchScript: values['no-torch'] || values['check-only'] ? undefined : join(import.meta.dirname, 'torch-server.py'),

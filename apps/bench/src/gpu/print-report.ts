@@ -34,6 +34,12 @@ export function printReport({ cases, checks, device, limits, torch }: GpuReport)
     console.log('\nnot timed:');
     printColumns(untimed);
   }
-  const wrong = checks.flatMap(({ name, wrong: all }) => Object.entries(all).map(([form, why]) => `${name}, ${form}: ${why}`));
-  console.log(`\n${checks.length} checks${wrong.length === 0 ? ', all right' : `; wrong or failed:\n  ${wrong.join('\n  ')}`}`);
+  const linesOf = (what: 'wrong' | 'peerFailed' | 'leftOut') =>
+    checks.flatMap((check) => Object.entries(check[what]).map(([form, why]) => `${check.name}, ${form}: ${why}`));
+  const list = (title: string, all: readonly string[]) => all.length > 0 && console.log(`${title}:\n  ${all.join('\n  ')}`);
+  const [wrong, right] = [linesOf('wrong'), checks.reduce((sum, check) => sum + check.right.length, 0)];
+  console.log(`\n${right} forms and sizes are right, ${wrong.length} wrong`);
+  list('wrong or failed', wrong);
+  list('peer failed', linesOf('peerFailed'));
+  list('not checked', linesOf('leftOut'));
 }

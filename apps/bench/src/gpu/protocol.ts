@@ -14,7 +14,7 @@ export type Pass = 'forward' | 'both';
 export type WorkerRequest =
   | { readonly ask: 'describe' }
   | { readonly ask: 'probe'; readonly effort: GpuEffort; readonly small: boolean }
-  | { readonly ask: 'check'; readonly name: string; readonly at: 'check' | 'gpu' }
+  | { readonly ask: 'check'; readonly name: string; readonly at: 'check' | 'gpu'; readonly form: string }
   | {
       readonly ask: 'time';
       readonly name: string;
@@ -38,12 +38,8 @@ export interface TimeAnswer {
   readonly flops: number | null;
 }
 
-export interface CheckAnswer {
-  /** Forms whose numbers are right. */
-  readonly right: readonly string[];
-  /** Forms whose numbers are wrong or that failed, and why. */
-  readonly wrong: Readonly<Record<string, string>>;
-}
+/** Why a form's numbers are wrong, or what failed; null if they are right. */
+export type CheckAnswer = string | null;
 
 export interface WorkerAnswers {
   readonly describe: DeviceReport;

@@ -4,6 +4,9 @@ import type { WorkerAnswers, WorkerReply, WorkerRequest } from './protocol';
 /** Set in the process that owns the device. */
 export const workerMark = 'MIXFOLD_GPU_BENCH_WORKER';
 
+/** The process did not answer in the time it had, and was ended. */
+export class NoAnswer extends Error {}
+
 /**
  * The process that owns the device. A driver that crashes, hangs or loses its device ends that process and one request; the next request
  * starts another.
@@ -18,7 +21,7 @@ export class WorkerProcess {
     this.#env = env;
   }
 
-  /** @throws Error with what the worker reported, or how it ended. */
+  /** @throws NoAnswer; Error with what the worker reported, or how it ended. */
   ask<Request extends WorkerRequest>(request: Request, timeoutMs: number): Promise<WorkerAnswers[Request['ask']]> {
     const child = (this.#child ??= this.#start());
     return new Promise((resolve, reject) => {
@@ -43,7 +46,7 @@ export class WorkerProcess {
       const timer = setTimeout(() => {
         done();
         this.close();
-        reject(new Error(`no answer in ${timeoutMs / 1000} s`));
+        reject(new NoAnswer(`no answer in ${(timeoutMs / 1000).toFixed(0)} s`));
       }, timeoutMs);
       child.stderr!.on('data', onError);
       child.on('message', onReply);

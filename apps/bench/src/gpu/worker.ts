@@ -1,14 +1,15 @@
-import { type WebGpuBackend, withImplementation } from '@mixfold/tensor-ops';
+import type { WebGpuBackend } from '@mixfold/tensor-ops';
 import { watchGpuErrors } from '@mixfold/testing/error-scope-guard';
 import { tolerances } from '@mixfold/testing/tolerances';
 import * as tf from '@tensorflow/tfjs-core';
 // Registers the gradients of tfjs's own ops.
 import '@tensorflow/tfjs-layers';
-import { type Call, checkCall, differentiate, shapesOfOutputs, tensorsOf } from '../check-operator';
+import { checkCall, differentiate, type PreparedCase, shapesOfOutputs, tensorsOf } from '../check-operator';
 import { leastBytes, type OperatorCase } from '../operator-case';
 import { operatorCases } from '../operators/index';
 import { drawInputs, prepareOperator } from '../prepare-operator';
-import { interleaveOnGpu } from './gpu-time';
+import { formsOf } from './gpu-forms';
+import { interleaveOnGpu, timeOnGpu } from './gpu-time';
 import { measureLimits } from './probes';
 import {
   type CheckAnswer,
@@ -22,6 +23,9 @@ import { describeDevice, startDevice } from './start-device';
 
 /** Bytes of traffic in one command buffer: what a run makes is freed only when its commands are submitted. */
 const mostPending = 2 ** 32;
+
+/** Of several forms, those that take longer for one run are named and not timed. */
+const slowMs = 250;
 
 /** Serves the supervisor's requests until it hangs up. */
 export function serve(): void {
@@ -46,7 +50,7 @@ async function answer(request: WorkerRequest): Promise<WorkerAnswers[keyof Worke
     case 'probe':
       return measureLimits(backend, request.effort, request.small);
     case 'check':
-      return check(backend, caseOf(request.name), request.at);
+      return check(backend, caseOf(request.name), request);
     case 'time':
       return time(backend, caseOf(request.name), request);
   }
@@ -58,39 +62,33 @@ function caseOf(name: string): OperatorCase {
   return found;
 }
 
-/** What is compared: ours in both forms, and tfjs's ops. An operator without a kernel for this backend has one form of ours. */
-function formsOf({ operators, ours, peers }: OperatorCase): { form: string; call: Call; isOurs: boolean }[] {
-  const isFused = operators.every(({ spec }) => spec.kernels?.webgpu !== undefined);
-  const inForm = (form: 'fused' | 'composed') => ({
-    form,
-    call: ((inputs, sizes) => withImplementation(form, () => ours(inputs, sizes))) as Call,
-    isOurs: true,
-  });
-  return [
-    ...(isFused ? [inForm('fused')] : []),
-    inForm('composed'),
-    ...(peers?.tfjs ? [{ form: 'tfjs', call: peers.tfjs as Call, isOurs: false }] : []),
-  ];
+let prepared: { readonly key: string; readonly made: PreparedCase } | undefined;
+
+/** The float64 reference is computed once for all forms. */
+function preparedCase(operatorCase: OperatorCase, at: 'check' | 'gpu'): PreparedCase {
+  const key = `${operatorCase.name} ${at}`;
+  if (prepared?.key !== key) prepared = { key, made: prepareOperator(operatorCase, sizesToCheck(operatorCase, at)) };
+  return prepared.made;
 }
 
-async function check(backend: WebGpuBackend, operatorCase: OperatorCase, at: 'check' | 'gpu'): Promise<CheckAnswer> {
-  const prepared = prepareOperator(operatorCase, sizesToCheck(operatorCase, at));
-  const right: string[] = [];
-  const wrong: Record<string, string> = {};
-  for (const { form, call, isOurs } of formsOf(operatorCase)) {
-    // tfjs promises nothing; a tenth of a percent tells a rounding from a mistake.
-    const tolerance = isOurs ? tolerances.webgpu : { forward: 1e-3, gradient: 1e-3 };
-    const noErrors = watchGpuErrors(backend);
-    try {
-      await checkCall(prepared, call, tolerance);
-      await noErrors();
-      right.push(form);
-    } catch (error) {
-      const reported = await noErrors().catch(messageOf);
-      wrong[form] = [messageOf(error), reported].filter(Boolean).join('; ');
-    }
+async function check(
+  backend: WebGpuBackend,
+  operatorCase: OperatorCase,
+  { at, form: wanted }: Extract<WorkerRequest, { ask: 'check' }>,
+): Promise<CheckAnswer> {
+  const made = preparedCase(operatorCase, at);
+  const { form, call } = formsOf(operatorCase).find(({ form: own }) => own === wanted)!;
+  // tfjs promises nothing; a tenth of a percent tells a rounding from a mistake.
+  const tolerance = form === 'tfjs' ? { forward: 1e-3, gradient: 1e-3 } : tolerances.webgpu;
+  const noErrors = watchGpuErrors(backend);
+  try {
+    await checkCall(made, call, tolerance);
+    await noErrors();
+    return null;
+  } catch (error) {
+    const reported = await noErrors().catch(messageOf);
+    return [messageOf(error), reported].filter(Boolean).join('; ');
   }
-  return { right, wrong };
 }
 
 async function time(
@@ -114,9 +112,12 @@ async function time(
           : () => tf.dispose(differentiate({ operatorCase, inputs, sizes }, call, tensors, cotangent) as never);
       const noErrors = watchGpuErrors(backend);
       try {
-        work();
+        // The first run compiles its shaders.
+        await timeOnGpu(backend, work, 1);
+        const { wallMs } = await timeOnGpu(backend, work, 1);
         await noErrors();
-        able.push({ form, work });
+        if (able.length > 0 && wallMs > slowMs) failures[form] = `a run takes ${wallMs.toFixed(0)} ms, too long to take turns`;
+        else able.push({ form, work });
       } catch (error) {
         await noErrors().catch(() => {});
         failures[form] = messageOf(error);

@@ -22,6 +22,10 @@ if threads > 0:
 prepared = {}
 
 
+def message_of(error):
+    return "{}: {}".format(type(error).__name__, str(error).strip().split("\n")[0][:300])
+
+
 def function_of(body, names, sizes):
     lines = ["def operator({}):".format(", ".join(names))] + ["    " + line for line in body.strip().split("\n")]
     scope = {"torch": torch, "F": F, **sizes}
@@ -107,7 +111,7 @@ def prepare(request):
             compiled["forward"]()
             forms["compiled"] = compiled
         except Exception as error:
-            failure = "{}: {}".format(type(error).__name__, str(error).strip().split("\n")[0][:200])
+            failure = message_of(error)
     prepared[request["name"]] = forms
     return {"forms": list(forms), "failure": failure}
 
@@ -130,19 +134,26 @@ def sample(run, repeats):
 
 
 def timing(request):
-    """All forms turn about."""
+    """All forms turn about. One that fails is named, and the others go on."""
     runs = {form: both[request["pass"]] for form, both in prepared[request["name"]].items()}
-    repeats = {}
-    for form, run in runs.items():
-        sample(run, 1)
-        repeats[form] = max(1, min(request["mostRepeats"], round(request["sampleMs"] / max(sample(run, 2), 1e-4))))
+    repeats, failures = {}, {}
+    for form, run in list(runs.items()):
+        try:
+            sample(run, 1)
+            repeats[form] = max(1, min(request["mostRepeats"], round(request["sampleMs"] / max(sample(run, 2), 1e-4))))
+        except Exception as error:
+            failures[form] = message_of(error)
+            del runs[form]
     samples = {form: [] for form in runs}
+    end = time.perf_counter() + request["mostMs"] / 1000
     for number in range(-1, request["rounds"]):
+        if number >= 3 and time.perf_counter() > end:
+            break
         for form, run in runs.items():
             value = sample(run, repeats[form])
             if number >= 0:
                 samples[form].append(value)
-    return {"samples": samples, "repeats": repeats}
+    return {"samples": samples, "repeats": repeats, "failures": failures}
 
 
 def single(request):
@@ -168,6 +179,6 @@ for line in sys.stdin:
     try:
         answer = {"answer": tasks[request["do"]](request)}
     except Exception as error:
-        answer = {"error": "{}: {}".format(type(error).__name__, str(error).strip().split("\n")[0][:300])}
+        answer = {"error": message_of(error)}
     answers.write(json.dumps(answer) + "\n")
     answers.flush()

@@ -73,8 +73,12 @@ export class Torch {
     });
   }
 
-  time(name: string, pass: 'forward' | 'both', effort: { rounds: number; sampleMs: number; mostRepeats: number }) {
-    return this.#ask<{ samples: Record<string, number[]>; repeats: Record<string, number> }>({
+  time(
+    name: string,
+    pass: 'forward' | 'both',
+    effort: { rounds: number; sampleMs: number; mostRepeats: number; mostMs: number },
+  ) {
+    return this.#ask<{ samples: Record<string, number[]>; repeats: Record<string, number>; failures: Record<string, string> }>({
       do: 'time',
       name,
       pass,
