@@ -9,6 +9,9 @@ export type Boundary = 'zero' | 'circular' | 'replicate' | 'reflect';
 /** Every boundary; their order is part of the interface of the kernels (`assembly/boundary.ts`). */
 export const boundaries = ['zero', 'circular', 'replicate', 'reflect'] as const satisfies readonly Boundary[];
 
+/** The number of a boundary in the kernels. */
+export const boundaryCode = (boundary: Boundary): number => boundaries.indexOf(boundary);
+
 /** A stretch of targets, and the sources that they read one after the other. */
 export interface Run {
   readonly target: number;
@@ -50,7 +53,9 @@ export function runsOf(offset: number, length: number, boundary: Boundary): Run[
  */
 export function checkOffset(functionName: string, name: string, offset: unknown, length: number, boundary: Boundary): void {
   if (!Number.isSafeInteger(offset)) {
-    throw new OptionError(`${functionName}: ${name} must be an integer, got ${String(offset)}; for a real one use fractionalShift`);
+    throw new OptionError(
+      `${functionName}: ${name} must be an integer, got ${String(offset)}; for a real one use fractionalShift`,
+    );
   }
   if (boundary === 'reflect' && length > 0 && Math.abs(offset as number) > length - 1) {
     throw new OptionError(

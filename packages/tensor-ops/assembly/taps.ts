@@ -8,7 +8,7 @@ import { loadLanes, madd, splat, storeLanes } from './math';
 const SPAN: i32 = 64;
 
 /** Channels that a block goes over at a time. */
-const WIDE: i32 = 8;
+export const WIDE: i32 = 8;
 
 /** The first tap that reads at or after the start of its axis. */
 // @ts-ignore: decorator
@@ -53,8 +53,8 @@ function listTaps(
   return entry;
 }
 
-/** One output: all its channels. */
-function one(from: usize, kernel: usize, to: usize, table: usize, last: usize, dim: i32): void {
+/** One output: all its channels. `begun` adds to what is there. */
+export function one(from: usize, kernel: usize, to: usize, table: usize, last: usize, dim: i32, begun: bool): void {
   for (let c: i32 = 0; c < dim; c += 4) {
     const at = <usize>c << 2;
     const lanes = dim - c;
@@ -73,12 +73,13 @@ function one(from: usize, kernel: usize, to: usize, table: usize, last: usize, d
       }
       total = f32x4.add(total, sum);
     }
+    if (begun) total = f32x4.add(loadLanes(to + at, lanes), total);
     storeLanes(to + at, total, lanes);
   }
 }
 
-/** Four neighbouring outputs that take the same taps, eight channels at a time. */
-function block(from: usize, kernel: usize, to: usize, table: usize, last: usize, dim: i32): void {
+/** Four neighbouring outputs that take the same taps, eight channels at a time; at least as many as there are. */
+export function block(from: usize, kernel: usize, to: usize, table: usize, last: usize, dim: i32): void {
   const row = <usize>dim << 2;
   for (let c: i32 = 0; c < dim; c += WIDE) {
     const at = <usize>min(c, dim - WIDE) << 2;
@@ -179,7 +180,7 @@ export function convolveLine(
     const beginX = firstTap(p, centerX, dilation);
     const endX = endTap(p, width, windowWidth, centerX, dilation);
     const last = listTaps(table, beginY, endY, beginX, endX, windowHeight, windowWidth, width, dilation, row, reverse);
-    one(from + row * p, kernel, to + row * p, table, last, dim);
+    one(from + row * p, kernel, to + row * p, table, last, dim, false);
   }
 }
 

@@ -30,8 +30,8 @@ export function shiftedBack(dOutput: Tensor3D, offset: number, boundary: Boundar
   let total: Tensor3D | undefined;
   for (const { target, count, source, step } of runsOf(offset, length, boundary)) {
     const received = slice(dOutput, [0, target, 0], [outer, count, inner]);
-    const [part, at] =
-      step === 1 ? [received, source] : step === 0 ? [sumOfRows(received), source] : [reverse(received, 1), source - count + 1];
+    const part: Tensor3D = step === 0 ? sumOfRows(received) : step === 1 ? received : reverse(received, 1);
+    const at = step === -1 ? source - count + 1 : source;
     const placed = pad(part, [
       [0, 0],
       [at, length - at - part.shape[1]!],

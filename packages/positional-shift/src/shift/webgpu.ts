@@ -1,6 +1,7 @@
 import { type FusedKernel, type KernelCall, runProgram, webGpuBackend } from '@mixfold/tensor-ops';
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
-import { boundaryFunctions, isOwnAdjoint } from '../wgsl-boundary';
+import { boundaryCode } from '../boundary';
+import { boundaryFunctions } from '../wgsl-boundary';
 import { layoutOf } from './layout';
 
 const THREADS = 64;
@@ -10,8 +11,7 @@ const MOST_GROUPS = 32768;
 function run({ backend, attributes }: KernelCall, x: TensorInfo, adjoint: boolean): TensorInfo {
   const { length, inner, offset, boundary } = layoutOf(x.shape, attributes);
   const size = util.sizeFromShape(x.shape);
-  const uniforms = { size, length, inner, offset };
-  const isSum = adjoint && !isOwnAdjoint(boundary);
+  const uniforms = { size, length, inner, offset, boundary: boundaryCode(boundary) };
   return runProgram(webGpuBackend(backend), {
     name: adjoint ? 'ShiftBackward' : 'Shift',
     inputs: { x },
@@ -20,7 +20,7 @@ function run({ backend, attributes }: KernelCall, x: TensorInfo, adjoint: boolea
     workgroupSize: [THREADS, 1, 1],
     workgroups: [Math.min(Math.ceil(size / THREADS), MOST_GROUPS), 1, 1],
     code: `
-${boundaryFunctions(boundary, adjoint)}
+${boundaryFunctions(adjoint)}
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   for (var i = i32(id.x); i < uniforms.size; i += i32(groups.x * workgroupSize.x)) {
     let place = i / uniforms.inner % uniforms.length;
@@ -28,7 +28,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let end = endOf(place, uniforms.offset, uniforms.length);
     var sum = 0.0;
     for (var at = firstOf(place, uniforms.offset, uniforms.length); at < end; at++) { sum += x[start + at * uniforms.inner]; }
-    ${isSum ? 'let other = otherOf(place, uniforms.offset, uniforms.length);\n    if (other >= 0) { sum += x[start + other * uniforms.inner]; }' : ''}
+    let other = otherOf(place, uniforms.offset, uniforms.length);
+    if (other >= 0) { sum += x[start + other * uniforms.inner]; }
     output[i] = sum;
   }
 }`,

@@ -1,0 +1,31 @@
+import { shift, shiftOperator } from '@mixfold/positional-shift';
+import * as tf from '@tensorflow/tfjs-core';
+import { shiftReference } from '../../../../packages/positional-shift/src/shift/reference';
+import { operatorCase } from '../operator-case';
+
+export const shiftCase = operatorCase({
+  name: 'shift',
+  about: 'a shift along time by 3',
+  operators: [shiftOperator],
+  sizes: {
+    check: { batch: 2, time: 67, dim: 33 },
+    cpu: { batch: 1, time: 4096, dim: 256 },
+    gpu: { batch: 8, time: 2048, dim: 1024 },
+  },
+  repeats: 'batch',
+  inputs: ({ batch, time, dim }, draw) => ({ x: draw.normals([batch, time, dim]) }),
+  ours: ({ x }) => shift(x, 3),
+  reference: ({ x }, { batch, time, dim }) => shiftReference(x.data, [batch, time, dim], 3, 'zero'),
+  gradients: (_, dOutput, { batch, time, dim }) => ({ x: shiftReference(dOutput, [batch, time, dim], 3, 'zero', true) }),
+  peers: {
+    tfjs({ x }, { batch, time, dim }) {
+      const padded = tf.pad(x, [
+        [0, 0],
+        [3, 0],
+        [0, 0],
+      ]);
+      return tf.slice(padded, [0, 0, 0], [batch, time, dim]);
+    },
+    torch: 'return F.pad(x, (0, 0, 3, -3))',
+  },
+});

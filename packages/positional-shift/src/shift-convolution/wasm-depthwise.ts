@@ -1,0 +1,55 @@
+import { defineWasmModule, type FusedKernel, tensorPointer, type WasmBackend, withScratch } from '@mixfold/tensor-ops';
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { boundaryCode } from '../boundary';
+import { shiftConvolutionDepthwiseBinaries } from '../generated/shift-convolution-depthwise';
+import { acceptsPlaces, writeOffsets } from '../wasm-offsets';
+import { geometryOf } from './geometry';
+
+const module = /* @__PURE__ */ defineWasmModule<'depthwise' | 'depthwiseThetaGradient' | 'tableBytes'>(
+  shiftConvolutionDepthwiseBinaries,
+);
+
+/** The kernel's own record before the table. */
+const RECORD = 64;
+
+/** One pass: four neighbouring outputs at a time where all terms read inside. */
+export const wasmShiftDepthwise: FusedKernel = {
+  accepts: acceptsPlaces,
+  run({ inputs: { x, theta }, attributes, sizes, outputShapes, backend }) {
+    const wasm = backend as WasmBackend;
+    const { depthwise, tableBytes } = module.exports(wasm);
+    const { batch, height, width, offsets, boundary } = geometryOf(sizes, attributes);
+    const bytes = RECORD + tableBytes();
+    return withScratch(wasm, bytes + 8 * offsets.length, (scratch) => {
+      const output = wasm.makeOutput(outputShapes.output!, 'float32');
+      const table = scratch + bytes;
+      writeOffsets(wasm, table, offsets);
+      const pointers = [x!, theta!, output].map((info) => tensorPointer(wasm, info));
+      depthwise(...pointers, table, offsets.length, batch, height, width, sizes.dim!, boundaryCode(boundary), 0, scratch);
+      return { output };
+    });
+  },
+};
+
+/** The adjoint for x, and sums over positions for theta. */
+export const wasmShiftDepthwiseBackward: FusedKernel = {
+  accepts: acceptsPlaces,
+  run({ inputs: { x, theta, dOutput }, attributes, sizes, outputShapes, backend }) {
+    const wasm = backend as WasmBackend;
+    const { depthwise, depthwiseThetaGradient, tableBytes } = module.exports(wasm);
+    const { batch, height, width, offsets, boundary } = geometryOf(sizes, attributes);
+    const bytes = Math.max(RECORD + tableBytes(), 4 * offsets.length * sizes.dim!);
+    const aligned = Math.ceil(bytes / 16) * 16;
+    return withScratch(wasm, aligned + 8 * offsets.length, (scratch) => {
+      const made: Record<string, TensorInfo> = {};
+      for (const [name, shape] of Object.entries(outputShapes)) made[name] = wasm.makeOutput(shape, 'float32');
+      const at = (info: TensorInfo | undefined) => tensorPointer(wasm, info!);
+      const table = scratch + aligned;
+      writeOffsets(wasm, table, offsets);
+      const grid = [table, offsets.length, batch, height, width, sizes.dim!, boundaryCode(boundary)];
+      if (made.dX) depthwise(at(dOutput), at(theta), at(made.dX), ...grid, 1, scratch);
+      if (made.dTheta) depthwiseThetaGradient(at(x), at(dOutput), at(made.dTheta), ...grid, scratch);
+      return made;
+    });
+  },
+};
