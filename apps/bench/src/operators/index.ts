@@ -15,6 +15,13 @@ import { normalizeConvKernelCase } from './normalize-conv-kernel';
 import { layerNormCase, rmsNormCase } from './norms';
 import { adamWCase, globalNormCase } from './optimizer';
 import { rotaryEmbeddingCase } from './rotary-embedding';
+import { shiftCase } from './shift';
+import {
+  shiftConvolution2dCase,
+  shiftConvolutionCase,
+  shiftConvolutionDepthwise2dCase,
+  shiftConvolutionDepthwiseCase,
+} from './shift-convolution';
 import { logSumExpCase, maskedSoftmaxCase, softmaxCase } from './softmax';
 
 /** Every operator, in the order of the reports. A new one is a file beside this one and a line here. */
@@ -39,6 +46,11 @@ export const operatorCases: readonly OperatorCase[] = [
   depthwiseConv2dCase,
   embeddingCase,
   rotaryEmbeddingCase,
+  shiftCase,
+  shiftConvolutionCase,
+  shiftConvolution2dCase,
+  shiftConvolutionDepthwiseCase,
+  shiftConvolutionDepthwise2dCase,
   matMulCase,
   einsumCase,
   dropoutCase,

@@ -37,7 +37,7 @@ export function shiftedBack(dOutput: Tensor3D, offset: number, boundary: Boundar
       [at, length - at - part.shape[1]!],
       [0, 0],
     ]) as Tensor3D;
-    total = total === undefined ? placed : add(total, placed);
+    total = total === undefined ? placed : (add(total, placed) as Tensor3D);
   }
   return total!;
 }
