@@ -10,10 +10,13 @@ const operatorPackages = readdirSync('packages').filter(
 );
 
 /** The public functions of a package that have a folder of their own: `aft-full/aft-full.ts` is `aftFull`. */
-const operatorsOf = (name) =>
-  readdirSync(`packages/${name}/src`)
+function operatorsOf(name) {
+  const source = readFileSync(`packages/${name}/src/index.ts`, 'utf8');
+  return readdirSync(`packages/${name}/src`)
     .filter((folder) => existsSync(`packages/${name}/src/${folder}/${folder}.ts`))
-    .map((folder) => folder.replace(/-(\w)/g, (_, letter) => letter.toUpperCase()));
+    .map((folder) => folder.replace(/-(\w)/g, (_, letter) => letter.toUpperCase()))
+    .filter((operator) => new RegExp(`\\b${operator}\\b(?!/)`).test(source.replace(/'[^']*'/g, '')));
+}
 
 /** Leaves out WASM code and WGSL text: generated modules lose their strings, WebGPU modules keep the names that they export. */
 const stubKernels = {

@@ -1,1 +1,1 @@
-export {};
+export { type IstaOptions, ista, istaBackwardOperator, istaOperator } from './ista/ista';
