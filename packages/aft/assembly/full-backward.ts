@@ -3,9 +3,9 @@
 // directly.
 import { packLeft, packRight } from '../../tensor-ops/assembly/gemm-pack';
 import { multiplyPanels } from '../../tensor-ops/assembly/gemm-tile';
-import { exp, expNegative, splat } from '../../tensor-ops/assembly/math';
+import { exp, splat } from '../../tensor-ops/assembly/math';
 import { biasRows, largestOf, makeColumns, makeRows, packFactors, packWeights, spill, takeBias } from './full-bias';
-import { BLOCK, blocksOf, call, loadChannels, PAIR, ROWS, roundUp, setSizes, setTensors, storeChannels, take } from './full-call';
+import { BLOCK, blocksOf, call, factorOf, loadChannels, PAIR, raiseFactors, ROWS, roundUp, setSizes, setTensors, storeChannels, take } from './full-call';
 import { direct, spreadDirectly } from './full-direct';
 import { findCentres, findReferences, largestKeys, references, referencesAfter, rescale } from './full-sources';
 import { gateExponential, gateOf, gateSlope, NO_GATE } from './gate';
@@ -107,7 +107,7 @@ function packSourcesAcross(): void {
         const chunk = panel - panel % CHUNK;
         const width = <usize>min(CHUNK, call.panels - chunk);
         let at = chunkOfSources(chunk) + ((<usize>(j >> 3) * width + (panel - chunk)) << 8) + (<usize>(j & 7) << 2);
-        const weight = expNegative(f32x4.sub(loadChannels(call.key, row, g), v128.load(reference + (<usize>panel << 4))));
+        const weight = factorOf(f32x4.sub(loadChannels(call.key, row, g), v128.load(reference + (<usize>panel << 4))));
         const weighed = f32x4.mul(weight, centred(loadChannels(call.value, row, g), panel));
         const negated = f32x4.neg(weight);
         v128.store_lane<f32>(at, weighed, 0);
@@ -132,6 +132,7 @@ export function backward(
 ): i32 {
   setSizes(batch, target, source, dim, rank, causal, scratch);
   setTensors(query, key, value, bias, u, v, mask, activation);
+  raiseFactors(false);
   takeMemory();
   findReferences();
   packFactors(true);
@@ -267,7 +268,7 @@ function differentiateRows(begin: i32, count: i32, rows: usize): void {
       let j: i32 = 0;
       for (; j + 4 <= seen; j += 4) {
         const at = <usize>j << 2;
-        v128.store(to + at, f32x4.mul(v128.load(from + at), expNegative(f32x4.sub(v128.load(bias + at), largest))));
+        v128.store(to + at, f32x4.mul(v128.load(from + at), factorOf(f32x4.sub(v128.load(bias + at), largest))));
       }
       for (; j < seen; j++) {
         const at = <usize>j << 2;
@@ -347,7 +348,7 @@ function differentiateSources(begin: i32, count: i32, dKey: usize, dValue: usize
         const panel = b * call.groups + g;
         const sums = space.sums + rowBytes * i + PAIR * panel;
         const reference = v128.load(referencesAfter((begin + i) / BLOCK) + (<usize>panel << 4));
-        const weight = expNegative(f32x4.sub(loadChannels(call.key, row, g), reference));
+        const weight = factorOf(f32x4.sub(loadChannels(call.key, row, g), reference));
         const received = v128.load(sums);
         const toKey = f32x4.sub(f32x4.mul(centred(loadChannels(call.value, row, g), panel), received), v128.load(sums, 16));
         storeChannels(dValue, row, g, f32x4.add(loadChannels(dValue, row, g), f32x4.mul(weight, received)));
@@ -366,7 +367,7 @@ function packWeightsAcross(begin: i32, count: i32, first: i32, depth: i32): void
     let to = space.weights + (<usize>p << 4);
     let i: i32 = 0;
     for (; i + 4 <= count; i += 4, to += <usize>depth << 4) {
-      v128.store(to, exp(f32x4.sub(v128.load(from + (<usize>i << 2)), largest)));
+      v128.store(to, factorOf(f32x4.sub(v128.load(from + (<usize>i << 2)), largest)));
     }
     if (i == count) continue;
     v128.store(to, splat(0.0));

@@ -1,8 +1,8 @@
 // The position bias of AFT-full, as rows of a table or made from its factors, and e^(bias - largest of the row) as the left factor of a product.
 import { packLeft, packRight } from '../../tensor-ops/assembly/gemm-pack';
 import { multiplyPanels, TILE_SIZE } from '../../tensor-ops/assembly/gemm-tile';
-import { exp, loadLanes, maximum, splat } from '../../tensor-ops/assembly/math';
-import { call, ROWS, roundUp, take } from './full-call';
+import { loadLanes, maximum, splat } from '../../tensor-ops/assembly/math';
+import { call, factorOf, ROWS, roundUp, take } from './full-call';
 import { NONE } from './sources';
 
 /** Rows of the bias, or of its transpose: where they stand, and bytes between them. */
@@ -84,7 +84,7 @@ export function largestOf(row: usize, count: i32): f32 {
 }
 
 /**
- * Packs e^(bias - largest) of `rows` rows and `count` columns from column `begin` on, in panels of four rows; rows up to a multiple of four are 0.
+ * Packs e^(bias - largest) 2^power of `rows` rows and `count` columns from column `begin` on, in panels of four rows; rows up to a multiple of four are 0.
  *
  * @param largest - one float per row if `perRow`, else one per column.
  */
@@ -119,5 +119,5 @@ function weightOf(at: usize, few: i32, i: i32, present: i32, largest: usize, per
   const from = at + biasRows.step * i;
   const x = few == 4 ? v128.load(from) : loadLanes(from, few);
   const largestHere = perRow ? v128.load32_splat(largest + (i << 2)) : few == 4 ? v128.load(largest) : loadLanes(largest, few);
-  return exp(f32x4.sub(x, largestHere));
+  return factorOf(f32x4.sub(x, largestHere));
 }

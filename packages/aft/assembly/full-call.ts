@@ -1,5 +1,5 @@
 // What all parts of an AFT-full call read: its tensors and sizes, and how the working memory is shared out. One call at a time.
-import { loadLanes, storeLanes } from '../../tensor-ops/assembly/math';
+import { expTimesPower, loadLanes, splat, storeLanes } from '../../tensor-ops/assembly/math';
 
 /** Targets (or, in the gradient, sources) that are worked on at a time. */
 export const ROWS: i32 = 32;
@@ -12,6 +12,10 @@ export const PAIR: usize = 32;
 
 /** A denominator below this has lost digits to underflow, one above its inverse may overflow; such elements are computed directly. */
 export const LEAST: f32 = 1e-20;
+export const CAUSAL_LEAST: f32 = 1e-18;
+
+/** What weighs less than e^FLOOR is 0: it does not count beside LEAST. */
+export const FLOOR: f32 = -69.0;
 
 /** Own sources of a causal block may exceed their reference by so much: more, and what underflows beside them would count. */
 export const EXCESS: f32 = 20.0;
@@ -40,6 +44,12 @@ export namespace call {
   /** Vectors of four channels per batch entry, the last one perhaps not full, and of all batch entries. */
   export let groups: i32 = 0;
   export let panels: i32 = 0;
+  /**
+   * Factors of products are 2^power times as large, and 0 below e^floor: then no product of two is subnormal. The processor takes a hundred times as
+   * long over one that is.
+   */
+  export let power: f32 = 0.0;
+  export let floor: f32 = 0.0;
   /** The address behind what has been taken of the working memory. */
   export let free: usize = 0;
 }
@@ -54,6 +64,12 @@ export function setSizes(batch: i32, target: i32, source: i32, dim: i32, rank: i
   call.groups = (dim + 3) >> 2;
   call.panels = batch * call.groups;
   call.free = scratch;
+}
+
+/** Sets what the factors of the forward product are multiplied by. A causal call leaves room above for what exceeds its references. */
+export function raiseFactors(raises: bool): void {
+  call.power = raises ? (call.causal ? 29.0 : 39.0) : 0.0;
+  call.floor = raises && call.causal ? -62.0 : FLOOR;
 }
 
 export function setTensors(query: usize, key: usize, value: usize, bias: usize, u: usize, v: usize, mask: usize, activation: i32): void {
@@ -86,13 +102,25 @@ export function blocksOf(length: i32): i32 {
   return (length + BLOCK - 1) / BLOCK;
 }
 
+/** A factor of a product: e^x 2^power, and 0 below e^floor. NaN stays. */
+// @ts-ignore: decorator
+@inline
+export function factorOf(x: v128): v128 {
+  return v128.andnot(expTimesPower(x, call.power), f32x4.lt(x, splat(call.floor)));
+}
+
 /** Four channels of a row of `[rows, dim]`; those past the last one are 0. */
 // @ts-ignore: decorator
 @inline
 export function loadChannels(tensor: usize, row: usize, group: i32): v128 {
   const channel = group << 2;
-  const at = tensor + ((row * call.dim + channel) << 2);
-  const count = call.dim - channel;
+  return fourFrom(tensor + ((row * call.dim + channel) << 2), call.dim - channel);
+}
+
+/** Four channels, of which `count` exist; the others are 0. */
+// @ts-ignore: decorator
+@inline
+export function fourFrom(at: usize, count: i32): v128 {
   return count >= 4 ? v128.load(at) : loadFew(at, count);
 }
 

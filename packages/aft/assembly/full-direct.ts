@@ -1,8 +1,7 @@
 // AFT-full element by element, for what the products cannot hold. An exponent is the sum of two integers, which is exact, and of two rests: keys and
 // biases of thousands that all but cancel lose no digit.
-import { log, madd, maximum, splat, sumLanes } from '../../tensor-ops/assembly/math';
-import { BLOCK, call, loadChannels, storeChannels } from './full-call';
-import { expCall } from './slots';
+import { exp, log, madd, maximum, splat, sumLanes } from '../../tensor-ops/assembly/math';
+import { BLOCK, call, FLOOR, fourFrom, loadChannels, storeChannels } from './full-call';
 import { exists, NONE } from './sources';
 
 /** What `mixDirectly` found, one vector each. */
@@ -35,34 +34,45 @@ function exponent(key: v128, bias: v128, largest: v128): v128 {
   return f32x4.add(f32x4.sub(wholeExponent(key, bias), largest), rest);
 }
 
-/** Whether some weight is not 0, or NaN. */
+/** Whether some weight is not 0, or NaN: what is below FLOOR is 0, so that no sum begins with subnormal terms. */
 // @ts-ignore: decorator
 @inline
 function counts(x: v128): bool {
-  return v128.any_true(v128.not(f32x4.lt(x, splat(-87.5))));
+  return v128.any_true(v128.not(f32x4.lt(x, splat(FLOOR))));
+}
+
+// @ts-ignore: decorator
+@inline
+function weightOf(x: v128): v128 {
+  return v128.andnot(exp(x), f32x4.lt(x, splat(FLOOR)));
 }
 
 /** Four channels of one target. `row` is its row of the bias. Where there is no source, the context is 0 and its log NONE. */
 export function mixDirectly(b: i32, t: i32, group: i32, row: usize, largestKey: v128): void {
   const first = <usize>b * call.source;
   const seen = seenBy(t);
+  const mask = call.mask;
+  const count = call.dim - (group << 2);
+  const step = <usize>call.dim << 2;
+  const keys = call.key + step * first + (<usize>group << 4);
+  const values = call.value + step * first + (<usize>group << 4);
   let largest = splat(NONE);
-  for (let j: i32 = 0; j < seen; j++) {
-    if (!exists(call.mask, first + j)) continue;
-    const bias = v128.load32_splat(row + (<usize>j << 2));
-    largest = maximum(largest, wholeExponent(loadChannels(call.key, first + j, group), bias));
+  for (let j: i32 = 0, key = keys, bias = row; j < seen; j++, key += step, bias += 4) {
+    if (!exists(mask, first + j)) continue;
+    largest = maximum(largest, wholeExponent(fourFrom(key, count), v128.load32_splat(bias)));
   }
   let numerator = splat(0.0);
   let denominator = splat(0.0);
   for (let begin: i32 = 0; begin < seen; begin += BLOCK) {
     let n = splat(0.0);
     let d = splat(0.0);
-    for (let j = begin; j < min(begin + BLOCK, seen); j++) {
-      if (!exists(call.mask, first + j)) continue;
-      const x = exponent(loadChannels(call.key, first + j, group), v128.load32_splat(row + (<usize>j << 2)), largest);
+    const end = min(begin + BLOCK, seen);
+    for (let j = begin, at = step * begin; j < end; j++, at += step) {
+      if (!exists(mask, first + j)) continue;
+      const x = exponent(fourFrom(keys + at, count), v128.load32_splat(row + (<usize>j << 2)), largest);
       if (!counts(x)) continue;
-      const weight = expCall(x);
-      n = madd(weight, loadChannels(call.value, first + j, group), n);
+      const weight = weightOf(x);
+      n = madd(weight, fourFrom(values + at, count), n);
       d = f32x4.add(d, weight);
     }
     numerator = f32x4.add(numerator, n);
@@ -95,7 +105,7 @@ export function spreadDirectly(
     if (!exists(call.mask, first + j)) continue;
     const x = exponent(loadChannels(call.key, first + j, group), v128.load32_splat(row + (<usize>j << 2)), largest);
     if (!counts(x)) continue;
-    const toValue = v128.and(f32x4.mul(expCall(x), share), meant);
+    const toValue = v128.and(f32x4.mul(weightOf(x), share), meant);
     const toKey = v128.and(f32x4.mul(toValue, f32x4.sub(loadChannels(call.value, first + j, group), context)), meant);
     storeChannels(dValue, first + j, group, f32x4.add(loadChannels(dValue, first + j, group), toValue));
     storeChannels(dKey, first + j, group, f32x4.add(loadChannels(dKey, first + j, group), toKey));

@@ -2,7 +2,7 @@
 import { multiplyPanels } from '../../tensor-ops/assembly/gemm-tile';
 import { log, madd, splat } from '../../tensor-ops/assembly/math';
 import { biasRows, largestOf, makeRows, packFactors, packWeights, spill, takeBias } from './full-bias';
-import { BLOCK, blocksOf, call, EXCESS, FIRST_EXCESS, FIRST_LEAST, LEAST, loadChannels, PAIR, ROWS, roundUp, setSizes, setTensors, storeChannels, take } from './full-call';
+import { BLOCK, blocksOf, call, CAUSAL_LEAST, EXCESS, FIRST_EXCESS, FIRST_LEAST, LEAST, loadChannels, PAIR, raiseFactors, ROWS, roundUp, setSizes, setTensors, storeChannels, take } from './full-call';
 import { direct, mixDirectly } from './full-direct';
 import { findOwnReferences, findReferences, largestKeys, packSources, references, referencesAfter, rescale } from './full-sources';
 import { gated, NO_GATE } from './gate';
@@ -58,6 +58,7 @@ export function forward(
 ): i32 {
   setSizes(batch, target, source, dim, rank, causal, scratch);
   setTensors(query, key, value, bias, u, v, mask, activation);
+  raiseFactors(true);
   takeMemory();
   findReferences();
   packFactors(false);
@@ -95,7 +96,7 @@ export function forward(
       if (own == 0) memory.fill(space.sums, 0, rowBytes * ROWS);
       addOwnSources(begin, count, own);
     }
-    redone += finish(begin, count, causal ? space.ownReferences : largestKeys(), causal && own == 0 ? FIRST_LEAST : LEAST, output, context, logNormalizer);
+    redone += finish(begin, count, causal ? space.ownReferences : largestKeys(), !causal ? LEAST : own == 0 ? FIRST_LEAST : CAUSAL_LEAST, output, context, logNormalizer);
   }
   return redone;
 }
@@ -164,6 +165,7 @@ function addTriangle(left: usize, right: usize, depth: i32, sums: usize, row: us
 /** Turns sums into contexts, logs and gated outputs, and counts what it had to compute directly. */
 function finish(begin: i32, count: i32, reference: usize, least: f32, output: usize, context: usize, logNormalizer: usize): i32 {
   let redone: i32 = 0;
+  const unit = splat(reinterpret<f32>((127 - 2 * <i32>call.power) << 23));
   for (let b: i32 = 0; b < call.batch; b++) {
     for (let i: i32 = 0; i < count; i++) {
       const row = <usize>b * call.target + begin + i;
@@ -173,13 +175,14 @@ function finish(begin: i32, count: i32, reference: usize, least: f32, output: us
       let at = firstPanel << 4;
       for (let g: i32 = 0; g < call.groups; g++, sums += PAIR, at += 16) {
         const numerator = v128.load(sums);
-        const denominator = v128.load(sums, 16);
+        const product = v128.load(sums, 16);
+        const denominator = f32x4.mul(product, unit);
         // Written so that NaN fails it.
         const holds = v128.and(
           v128.and(f32x4.ge(denominator, splat(least)), f32x4.le(denominator, splat(1.0 / LEAST))),
           f32x4.le(f32x4.abs(numerator), splat(1e38)),
         );
-        let mixed = f32x4.div(numerator, denominator);
+        let mixed = f32x4.div(numerator, product);
         const largestKey = v128.load(largestKeys() + at);
         const held = i32x4.bitmask(holds) | (g == call.groups - 1 ? (15 << (call.dim - (g << 2))) & 15 : 0);
         if (held != 15) {

@@ -1,6 +1,6 @@
 // Keys and values of AFT-full as factors of a matrix product: e^(key - reference) value and e^(key - reference).
-import { exp, maximum, minimum, splat } from '../../tensor-ops/assembly/math';
-import { BLOCK, blocksOf, call, loadChannels, PAIR } from './full-call';
+import { maximum, minimum, splat } from '../../tensor-ops/assembly/math';
+import { BLOCK, blocksOf, call, factorOf, loadChannels, PAIR } from './full-call';
 import { expCall } from './slots';
 import { exists, NONE } from './sources';
 
@@ -74,7 +74,7 @@ export function packSources(block: i32, reference: usize, excess: f32, packed: u
             continue;
           }
           const x = f32x4.sub(loadChannels(call.key, first + j, g), v128.load(at));
-          const weight = v128.bitselect(splat(f32(Infinity)), exp(x), f32x4.gt(x, splat(excess)));
+          const weight = v128.bitselect(splat(f32(Infinity)), factorOf(x), f32x4.gt(x, splat(excess)));
           v128.store(to, f32x4.mul(weight, loadChannels(call.value, first + j, g)));
           v128.store(to, weight, 16);
         }

@@ -77,9 +77,24 @@ export function expScale(x: v128): v128 {
 // @ts-ignore: decorator
 @inline
 export function expRest(x: v128, scale: v128): v128 {
-  const n = f32x4.sub(scale, splat(12583038.0));
+  return expRestOf(x, f32x4.sub(scale, splat(12583038.0)));
+}
+
+// @ts-ignore: decorator
+@inline
+function expRestOf(x: v128, n: v128): v128 {
   // ln 2 in two parts; the first has few bits, so its product with n is exact in both builds.
   return nmadd(n, splat(-2.12194440e-4), nmadd(n, splat(0.693359375), x));
+}
+
+/** e^x 2^power, for x that makes it a normal number. */
+// @ts-ignore: decorator
+@inline
+export function expTimesPower(x: v128, power: f32): v128 {
+  const origin = splat(12583038.0 + power);
+  const scale = madd(x, splat(1.44269504088896341), origin);
+  const rest = expRestOf(x, f32x4.sub(scale, origin));
+  return expOf(scale, rest, twiceSlope(rest));
 }
 
 /** e^x from its steps; `slope` is `twiceSlope(rest)`. */
