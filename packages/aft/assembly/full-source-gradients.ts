@@ -1,0 +1,73 @@
+// The gradients of keys and values of AFT-full, as a product over targets.
+import { multiplyPanels } from '../../tensor-ops/assembly/gemm-tile';
+import { splat } from '../../tensor-ops/assembly/math';
+import { makeColumns, packWeights, spill } from './full-bias';
+import { BLOCK, blocksOf, call, factorOf, loadChannels, PAIR, roundUp, storeChannels } from './full-call';
+import { blockBytes, centred, space } from './full-gradient-space';
+import { referencesAfter, rescale } from './full-sources';
+import { expCall } from './slots';
+import { exists } from './sources';
+
+/** Adds to the gradients of keys and values what the products give to some sources. */
+export function differentiateSources(begin: i32, count: i32, dKey: usize, dValue: usize): void {
+  const own = begin / BLOCK;
+  const last = blocksOf(call.target) - 1;
+  const rowBytes = <usize>call.panels * PAIR;
+  if (call.rank != 0) makeColumns(begin, count);
+  for (let block = last; block >= (call.causal ? own : 0); block--) {
+    if (call.causal && block < last) rescale(space.sums, count, rowBytes, PAIR, referencesAfter(block), referencesAfter(block + 1));
+    const first = block * BLOCK;
+    const depth = min(BLOCK, call.target - first);
+    if (call.rank != 0) packWeights(first, depth, count, space.largest, false, space.weights);
+    else packWeightsAcross(begin, count, first, depth);
+    if (call.causal && block == own) clearEarlier(begin, count, first, depth);
+    multiplyPanels(
+      space.weights, space.received + blockBytes() * block, roundUp(count, 4), call.panels << 3, depth, space.sums, rowBytes, block < last,
+      spill(),
+    );
+  }
+  for (let b: i32 = 0; b < call.batch; b++) {
+    for (let i: i32 = 0; i < count; i++) {
+      const row = <usize>b * call.source + begin + i;
+      if (!exists(call.mask, row)) continue;
+      for (let g: i32 = 0; g < call.groups; g++) {
+        const panel = b * call.groups + g;
+        const sums = space.sums + rowBytes * i + PAIR * panel;
+        const reference = v128.load(referencesAfter((begin + i) / BLOCK) + (<usize>panel << 4));
+        const weight = factorOf(f32x4.sub(loadChannels(call.key, row, g), reference));
+        const received = v128.load(sums);
+        const toKey = f32x4.sub(f32x4.mul(centred(loadChannels(call.value, row, g), panel), received), v128.load(sums, 16));
+        storeChannels(dValue, row, g, f32x4.add(loadChannels(dValue, row, g), f32x4.mul(weight, received)));
+        storeChannels(dKey, row, g, f32x4.add(loadChannels(dKey, row, g), f32x4.mul(weight, toKey)));
+      }
+    }
+  }
+}
+
+/** `packWeights` of columns of a dense bias, as rows: `count` sources from `begin` on, `depth` targets from `first` on. */
+function packWeightsAcross(begin: i32, count: i32, first: i32, depth: i32): void {
+  const step = <usize>call.source << 2;
+  for (let p: i32 = 0; p < depth; p++) {
+    const largest = v128.load32_splat(space.largest + (<usize>(first + p) << 2));
+    const from = call.bias + step * (first + p) + (<usize>begin << 2);
+    let to = space.weights + (<usize>p << 4);
+    let i: i32 = 0;
+    for (; i + 4 <= count; i += 4, to += <usize>depth << 4) {
+      v128.store(to, factorOf(f32x4.sub(v128.load(from + (<usize>i << 2)), largest)));
+    }
+    if (i == count) continue;
+    v128.store(to, splat(0.0));
+    for (; i < count; i++, to += 4) {
+      const weight = expCall(f32x4.sub(v128.load32_splat(from + (<usize>i << 2)), largest));
+      store<f32>(to, f32x4.extract_lane(weight, 0));
+    }
+  }
+}
+
+/** Sets the packed weights of targets before a source to 0. */
+function clearEarlier(begin: i32, count: i32, first: i32, depth: i32): void {
+  for (let i: i32 = 0; i < count; i++) {
+    const panel = space.weights + ((<usize>(i & -4) * depth + (i & 3)) << 2);
+    for (let p: i32 = 0; p < min(begin + i - first, depth); p++) store<f32>(panel + (<usize>p << 4), 0);
+  }
+}
