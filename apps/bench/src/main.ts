@@ -43,13 +43,16 @@ export async function bench({ full, only, json }: BenchOptions): Promise<number>
     `${where.machine.cpu}, ${where.machine.cores} cores, Node ${where.machine.node}, commit ${where.commit ?? 'unknown'}`,
   );
   const results: CaseResult[] = [];
+  const start = performance.now();
   for (const benchCase of chosen) {
     printHeading(benchCase);
     await tf.setBackend('wasm');
-    const result = await runCase(benchCase, effort);
+    const began = performance.now();
+    const result = { ...(await runCase(benchCase, effort)), seconds: (performance.now() - began) / 1000 };
     printResult(result);
     results.push(result);
   }
+  console.log(`\n${results.length} cases in ${((performance.now() - start) / 1000).toFixed(0)} s`);
   for (const peer of peers) peer.close?.();
   const path = resolve(json);
   const page = path.replace(/(\.json)?$/, '.html');

@@ -11,6 +11,8 @@ export interface CaseResult {
   readonly rows?: readonly { readonly name: string; readonly form: string; readonly value: string }[];
   readonly targets?: readonly (Target & { readonly met: boolean })[];
   readonly failure?: string;
+  /** What the case took, its checks included. */
+  readonly seconds?: number;
 }
 
 /** A time beside the others of its case. */
@@ -46,7 +48,7 @@ export function printHeading({ name, about }: BenchCase): void {
 }
 
 /** Prints the figures of a case as aligned columns. */
-export function printResult({ timings = [], rows = [], targets = [], missing = [], failure }: CaseResult): void {
+export function printResult({ timings = [], rows = [], targets = [], missing = [], failure, seconds }: CaseResult): void {
   if (failure !== undefined) console.log(`  NOT TIMED, the check failed: ${failure}`);
   const figures = timings.map(({ name, form, min, median, gflops, overOurs, percentOfLimit }) => [
     name,
@@ -62,6 +64,7 @@ export function printResult({ timings = [], rows = [], targets = [], missing = [
   printColumns(
     targets.map((target) => [`= ${target.text}`, target.value.toFixed(2), boundOf(target), target.met ? 'ok' : 'MISSED']),
   );
+  if (seconds !== undefined) console.log(`  ${seconds.toFixed(1)} s`);
 }
 
 function boundOf({ atLeast, atMost }: Target): string {
