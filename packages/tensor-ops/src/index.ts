@@ -26,6 +26,7 @@ export { initBackend } from './devices/init-backend';
 export { recoverWebGpuDevice } from './devices/web-gpu-device';
 export { type DropoutOptions, dropout, dropoutBackwardOperator, dropoutOperator } from './dropout/dropout';
 export { type DropoutAttributes, type DropoutPlan, dropoutPlan, randomBits } from './dropout/random-bits';
+export { randomBitsCode } from './dropout/random-bits-code';
 export { embedding, embeddingBackwardOperator, embeddingOperator } from './embedding/embedding';
 export { DeviceLostError, DTypeError, OptionError, ShapeError } from './errors';
 export type { Array64, Matrix64, Nested64, Tensor64 } from './float64/array64';
@@ -95,6 +96,7 @@ export {
   withScratch,
 } from './wasm/index';
 export { enableWasmKernels, type WasmReport } from './wasm-kernels/enable-wasm-kernels';
+export { ATTENTION_TILE, addWeighed, declareAttention, multiplyRows, storeWeights } from './webgpu/attention-code';
 export { deviceLost } from './webgpu/device-loss';
 export { declareSums, declareTiles, type GemmCode, type GemmOperand, multiplyTiles } from './webgpu/gemm-code';
 export { type GemmPlan, type GemmSize, type GemmTile, planGemm, workgroupBytesOf } from './webgpu/gemm-tile';

@@ -1,7 +1,7 @@
 import { describeForms, SeededRandom, type ShapedValues } from '@mixfold/testing';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { differentiateAttention, fusedBackends, randomAttention, runAttention } from './test-calls';
+import { differentiateAttention, randomAttention, runAttention } from './test-calls';
 
 const call = fc.record({
   seed: fc.integer({ min: 1, max: 2 ** 31 }),
@@ -20,11 +20,11 @@ const map = (values: ShapedValues, f: (x: number, i: number) => number): ShapedV
 
 const total = (x: ArrayLike<number>) => Array.from(x).reduce((a, b) => a + b, 0);
 
-describeForms('scaledDotProductAttention', { fused: fusedBackends }, (form) => {
-  const close = form.name === 'webgpu' ? 4 : 5;
+// On WebGPU every set of options is programs of its own; its kernels are held to the reference.
+describeForms('scaledDotProductAttention', { fused: ['wasm'], only: ['cpu', 'wasm'] }, (form) => {
   test('dropout drops the same pairs in every form, as many as it should, and keeps the mean', async () => {
     const random = new SeededRandom(3);
-    const [target, source] = form.name === 'webgpu' ? [8, 40] : [40, 100];
+    const [target, source] = [40, 100];
     // Equal scores, and values that tell which sources are left.
     const query = { shape: [1, 2, target, 4], data: new Array(2 * target * 4).fill(0) };
     const { key } = randomAttention(random, { heads: 2, target: source, headDim: 4 });
@@ -37,9 +37,6 @@ describeForms('scaledDotProductAttention', { fused: fusedBackends }, (form) => {
       expect(left).toBeCloseTo(Math.round(left), 3);
     }
   });
-
-  // Composed on WebGPU every drawn size is a dozen programs of tfjs.
-  if (form.name === 'webgpu' && form.form === 'composed') return;
 
   type Drawn = { random: SeededRandom; causal: boolean; target: number; source: number; headDim: number } & ReturnType<
     typeof randomAttention
@@ -75,7 +72,7 @@ describeForms('scaledDotProductAttention', { fused: fusedBackends }, (form) => {
       const before = await runAttention(form, { query, key, value, bias }, { causal }).data();
       const moved = map(bias, (x, i) => x + (Math.floor(i / source) % 7) - 3);
       const after = await runAttention(form, { query, key, value, bias: moved }, { causal }).data();
-      for (const [i, x] of before.entries()) expect(after[i]).toBeCloseTo(x, close);
+      for (const [i, x] of before.entries()) expect(after[i]).toBeCloseTo(x, 5);
       const heads = query.shape[1]!;
       const repeated = (x: ShapedValues) => {
         const [batch, keyHeads, ...rest] = x.shape as [number, number, number, number];
@@ -88,7 +85,7 @@ describeForms('scaledDotProductAttention', { fused: fusedBackends }, (form) => {
         return { shape: [batch, heads, ...rest], data };
       };
       const own = await runAttention(form, { query, key: repeated(key), value: repeated(value), bias }, { causal }).data();
-      for (const [i, x] of before.entries()) expect(own[i]).toBeCloseTo(x, close);
+      for (const [i, x] of before.entries()) expect(own[i]).toBeCloseTo(x, 5);
     }));
 
   test('an output lies between the values it mixes; value gradients sum to what targets with a source received, rows of the bias to 0', () =>
@@ -104,8 +101,8 @@ describeForms('scaledDotProductAttention', { fused: fusedBackends }, (form) => {
           (s) => mask.data[t * source + s] && (!causal || s <= t + source - target),
         );
       const received = Array.from(cotangent.data).filter((_, i) => sees(Math.floor(i / headDim) % target));
-      expect(total(await made.dValue!.data())).toBeCloseTo(total(received), close - 2);
+      expect(total(await made.dValue!.data())).toBeCloseTo(total(received), 3);
       const dBias = await made.dBias!.data();
-      for (let t = 0; t < target; t++) expect(total(dBias.slice(t * source, (t + 1) * source))).toBeCloseTo(0, close - 2);
+      for (let t = 0; t < target; t++) expect(total(dBias.slice(t * source, (t + 1) * source))).toBeCloseTo(0, 3);
     }));
 });

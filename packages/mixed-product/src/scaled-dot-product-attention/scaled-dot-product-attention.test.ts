@@ -65,6 +65,17 @@ describeBackends('scaledDotProductAttention', (backend) => {
     }
   });
 
+  if (backend.name === 'webgpu') {
+    test('leaves to the composed form what its kernels cannot bind', () => {
+      const shape = [64, 64, 8192, 64];
+      const shapes = { query: shape, key: shape, value: shape };
+      expect(implementationOf(scaledDotProductAttentionOperator, shapes)).toMatchObject({
+        form: 'composed',
+        reason: expect.stringMatching(/^the WebGPU kernels would bind \d+ bytes/),
+      });
+    });
+  }
+
   test('says which form runs, and runs the form that is asked for', () => {
     const form = fusedBackends.includes(backend.name as 'wasm') ? 'fused' : 'composed';
     for (const operator of [scaledDotProductAttentionOperator, scaledDotProductAttentionBackwardOperator]) {

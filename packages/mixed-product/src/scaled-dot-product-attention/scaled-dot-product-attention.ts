@@ -3,6 +3,8 @@ import type { Tensor, Tensor4D } from '@tensorflow/tfjs-core';
 import { composedAttention, composedAttentionBackward } from './composed';
 import { type AttentionAttributes, checkAttention } from './pair-shape';
 import { wasmAttention, wasmAttentionBackward } from './wasm';
+import { webgpuAttentionBackward } from './webgpu-backward';
+import { webgpuAttention } from './webgpu-forward';
 
 /** Options of `scaledDotProductAttention`. */
 export interface AttentionOptions {
@@ -53,7 +55,7 @@ export const scaledDotProductAttentionBackwardOperator = /* @__PURE__ */ defineO
   },
   shapes: checkAttention,
   compose: composedAttentionBackward,
-  kernels: { wasm: wasmAttentionBackward },
+  kernels: { wasm: wasmAttentionBackward, webgpu: webgpuAttentionBackward },
 });
 
 /** Softmax attention. */
@@ -73,7 +75,7 @@ export const scaledDotProductAttentionOperator = /* @__PURE__ */ defineOperator(
   saved: { largest: 'batch heads target', denominator: 'batch heads target' },
   shapes: checkAttention,
   compose: composedAttention,
-  kernels: { wasm: wasmAttention },
+  kernels: { wasm: wasmAttention, webgpu: webgpuAttention },
   backward: scaledDotProductAttentionBackwardOperator,
 });
 

@@ -5,7 +5,7 @@ import { attentionReference } from './reference';
 import { type AttentionOptions, scaledDotProductAttention } from './scaled-dot-product-attention';
 
 /** The backends whose fused kernels the tests force. */
-export const fusedBackends: readonly ('wasm' | 'webgpu')[] = ['wasm'];
+export const fusedBackends: readonly ('wasm' | 'webgpu')[] = ['wasm', 'webgpu'];
 
 /** Arguments of a call on plain arrays. */
 export interface AttentionArguments {

@@ -3,6 +3,7 @@ import type { FusedKernel } from '../operator/types';
 import { runProgram } from '../webgpu/run-program';
 import { webGpuBackend } from '../webgpu/web-gpu-backend';
 import { type DropoutAttributes, dropoutPlan } from './random-bits';
+import { randomBitsCode } from './random-bits-code';
 
 const THREADS = 64;
 
@@ -25,15 +26,7 @@ function dropoutKernel(input: string, output: string): FusedKernel {
         },
         workgroupSize: [THREADS, 1, 1],
         workgroups: [Math.min(Math.ceil(size / THREADS), 32768), 1, 1],
-        // As `randomBits` does.
-        code: `
-fn randomBits(place: u32) -> u32 {
-  var h = place * 0x9e3779b9u + uniforms.first;
-  h = (h ^ (h >> 16u)) * 0x85ebca6bu;
-  h = (h ^ (h >> 13u)) + uniforms.second;
-  h = h * 0xc2b2ae35u;
-  return (h ^ (h >> 16u)) >> 8u;
-}
+        code: `${randomBitsCode('u32')}
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   for (var i = id.x; i < uniforms.size; i += groups.x * workgroupSize.x) {
     kept[i] = select(0.0, x[i] * uniforms.scale, randomBits(i) >= uniforms.threshold);
