@@ -14,8 +14,9 @@ import { einsumCase, matMulCase } from './mat-mul';
 import { normalizeConvKernelCase } from './normalize-conv-kernel';
 import { layerNormCase, rmsNormCase } from './norms';
 import { adamWCase, globalNormCase } from './optimizer';
+import { relativePositionBiasCase } from './relative-position-bias';
 import { rotaryEmbeddingCase } from './rotary-embedding';
-import { shiftCase } from './shift';
+import { fractionalShiftCase, shiftCase } from './shift';
 import {
   shiftConvolution2dCase,
   shiftConvolutionCase,
@@ -47,6 +48,8 @@ export const operatorCases: readonly OperatorCase[] = [
   embeddingCase,
   rotaryEmbeddingCase,
   shiftCase,
+  fractionalShiftCase,
+  relativePositionBiasCase,
   shiftConvolutionCase,
   shiftConvolution2dCase,
   shiftConvolutionDepthwiseCase,

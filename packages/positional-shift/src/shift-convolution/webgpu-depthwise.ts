@@ -1,13 +1,11 @@
-import { type FusedKernel, type KernelCall, runProgram, webGpuBackend } from '@mixfold/tensor-ops';
+import { type FusedKernel, type KernelCall, webGpuBackend } from '@mixfold/tensor-ops';
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { boundaryCode } from '../boundary';
+import { runElements, sumOfParts } from '../run-elements';
 import { acceptsPlaces } from '../webgpu-accepts';
 import { readFunction, withOffsets } from '../webgpu-offsets';
 import { boundaryFunctions } from '../wgsl-boundary';
 import { geometryOf } from './geometry';
-
-const THREADS = 64;
-const MOST_GROUPS = 32768;
 
 /** Products that are added one after the other; longer sums are made of such sums. */
 const SPAN = 64;
@@ -15,41 +13,16 @@ const SPAN = 64;
 /** Elements of the parts that the sums of the gradient of theta are made in. */
 const MOST_PARTS = 2 ** 24;
 
-/** One thread per element of the result, whose value `fn element(i: i32) -> f32` of the code gives. */
-function run(
-  { backend }: KernelCall,
-  uniforms: Readonly<Record<string, number>>,
-  program: { name: string; inputs: Record<string, TensorInfo>; shape: number[]; code: string },
-): TensorInfo {
-  const size = util.sizeFromShape(program.shape);
-  const all = Object.entries({ ...uniforms, size });
-  return runProgram(webGpuBackend(backend), {
-    name: program.name,
-    inputs: program.inputs,
-    outputs: { output: { shape: program.shape } },
-    uniforms: Object.fromEntries(all.map(([name, value]) => [name, { type: 'i32', value }])),
-    workgroupSize: [THREADS, 1, 1],
-    workgroups: [Math.min(Math.ceil(size / THREADS), MOST_GROUPS), 1, 1],
-    code: `
-${program.code}
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  for (var i = i32(id.x); i < uniforms.size; i += i32(groups.x * workgroupSize.x)) { output[i] = element(i); }
-}`,
-  }).output;
-}
-
 /** One thread per output. */
 function convolve(call: KernelCall, x: TensorInfo, theta: TensorInfo, adjoint: boolean): TensorInfo {
   const { height, width, offsets, boundary } = geometryOf(call.sizes, call.attributes);
   return withOffsets(webGpuBackend(call.backend), offsets, (table) =>
-    run(
-      call,
-      { height, width, boundary: boundaryCode(boundary), dim: call.sizes.dim!, terms: offsets.length },
-      {
-        name: adjoint ? 'ShiftDepthwiseBackwardInput' : 'ShiftDepthwise',
-        inputs: { x, theta, offsets: table },
-        shape: x.shape,
-        code: `${boundaryFunctions(adjoint)}${readFunction('readRow', 'x')}
+    runElements(webGpuBackend(call.backend), {
+      uniforms: { height, width, boundary: boundaryCode(boundary), dim: call.sizes.dim!, terms: offsets.length },
+      name: adjoint ? 'ShiftDepthwiseBackwardInput' : 'ShiftDepthwise',
+      inputs: { x, theta, offsets: table },
+      shape: x.shape,
+      code: `${boundaryFunctions(adjoint)}${readFunction('readRow', 'x')}
 fn element(i: i32) -> f32 {
   let channel = i % uniforms.dim;
   let position = i / uniforms.dim;
@@ -64,8 +37,7 @@ fn element(i: i32) -> f32 {
   }
   return total + sum;
 }`,
-      },
-    ),
+    }),
   );
 }
 
@@ -79,14 +51,12 @@ function thetaGradient(call: KernelCall, x: TensorInfo, dOutput: TensorInfo): Te
   const chunk = Math.max(32, Math.ceil(Math.sqrt(positions)), Math.ceil((positions * elements) / MOST_PARTS));
   const chunks = Math.ceil(positions / chunk);
   const partial = withOffsets(backend, offsets, (table) =>
-    run(
-      call,
-      { height, width, boundary: boundaryCode(boundary), dim: call.sizes.dim!, elements, chunk, positions },
-      {
-        name: 'ShiftDepthwiseBackwardParts',
-        inputs: { x, dOutput, offsets: table },
-        shape: [chunks, elements],
-        code: `${boundaryFunctions(false)}${readFunction('readRow', 'x')}
+    runElements(backend, {
+      uniforms: { height, width, boundary: boundaryCode(boundary), dim: call.sizes.dim!, elements, chunk, positions },
+      name: 'ShiftDepthwiseBackwardParts',
+      inputs: { x, dOutput, offsets: table },
+      shape: [chunks, elements],
+      code: `${boundaryFunctions(false)}${readFunction('readRow', 'x')}
 fn element(i: i32) -> f32 {
   let channel = i % uniforms.dim;
   let term = i % uniforms.elements / uniforms.dim;
@@ -103,24 +73,9 @@ fn element(i: i32) -> f32 {
   }
   return total + sum;
 }`,
-      },
-    ),
+    }),
   );
-  const dTheta = run(
-    call,
-    { chunks },
-    {
-      name: 'ShiftDepthwiseBackwardSums',
-      inputs: { partial },
-      shape,
-      code: `
-fn element(i: i32) -> f32 {
-  var sum = 0.0;
-  for (var chunk = 0; chunk < uniforms.chunks; chunk++) { sum += partial[chunk * uniforms.size + i]; }
-  return sum;
-}`,
-    },
-  );
+  const dTheta = sumOfParts(backend, partial, shape);
   backend.disposeData(partial.dataId);
   return dTheta;
 }
