@@ -172,7 +172,11 @@ describe('bad input is one line, exit code 1, and nothing is written', () => {
     ['an unknown short option', ['train', '-x'], 'unknown option -x; the options are'],
     ['a word too many', ['train', 'text'], "'text' is one word too many"],
     ['a task that does not exist', ['train', '--task', 'cifar10'], "--task 'cifar10' does not exist; the choices are text"],
-    ['a mixer that does not exist', ['train', '--mixer', 'mhsa'], "--mixer 'mhsa' does not exist; the choices are aft-simple"],
+    [
+      'a mixer that does not exist',
+      ['train', '--mixer', 'rnn'],
+      "--mixer 'rnn' does not exist; the choices are aft-simple, mhsa, shift, shift+mhsa",
+    ],
     [
       'an unknown backend',
       ['train', '--backend', 'cuda'],

@@ -28,6 +28,11 @@ const STEEPEST = 2;
 export const aftSimpleMixer: TokenMixer = {
   operator: aftSimpleCausalOperator,
 
+  shapes({ batch, time }, dim) {
+    const shape = [batch, time, dim];
+    return { query: shape, key: shape, value: shape };
+  },
+
   init: (random, dim, outputDeviation) => ({
     query: uniformWeight(random, [dim, dim], 1 / Math.sqrt(dim)),
     key: uniformWeight(random, [dim, dim], 1 / Math.sqrt(dim)),

@@ -143,10 +143,33 @@ test('an option that is absent or undefined has its default', () => {
   expect(chosen).toEqual({ mixer: 'aft-simple', dim: 16, layers: 3, expansion: 4, tiedHead: false });
 });
 
+test('every mixer has its own options, with defaults', () => {
+  const attention = { dim: 128, layers: 3, expansion: 4, tiedHead: false, heads: 4, maxLength: 128 };
+  expect(languageModel({ mixer: 'mhsa' }).config).toEqual({ ...attention, mixer: 'mhsa', position: 'rotary', shiftHeads: 0 });
+  expect(languageModel({ mixer: 'shift+mhsa', heads: 8 }).config).toEqual({
+    ...attention,
+    mixer: 'shift+mhsa',
+    heads: 8,
+    position: 'none',
+    shiftHeads: 4,
+  });
+  expect(languageModel({ mixer: 'shift' }).config).toMatchObject({ terms: 8 });
+  const refused: [object, string][] = [
+    [{ mixer: 'mhsa', terms: 3 }, "languageModel: the mixer 'mhsa' has no option terms"],
+    [{ mixer: 'mhsa', heads: 3 }, 'languageModel: option heads must divide dim, 128, got 3'],
+    [{ mixer: 'shift+mhsa', shiftHeads: 4 }, 'option shiftHeads must leave a head of each kind among the 4, got 4'],
+    [{ mixer: 'shift+mhsa', heads: 1 }, 'option shiftHeads must leave a head of each kind among the 1, got 0'],
+    [{ mixer: 'mhsa', heads: 128 }, "option position 'rotary' turns pairs of channels, but a head has 1"],
+    [{ mixer: 'mhsa', position: 't5' }, "languageModel: option position must be one of 'rotary', 'learned', 'alibi', 'none'"],
+  ];
+  for (const [given, message] of refused) expect(() => languageModel(given as never)).toThrow(message);
+});
+
 test('refuses mixers that do not exist, and bad sizes', () => {
-  expect(() => languageModel({ ...config, mixer: 'mhsa' })).toThrow(
-    "languageModel: option mixer must be one of 'aft-simple', got 'mhsa'",
+  expect(() => languageModel({ ...config, mixer: 'rnn' })).toThrow(
+    "languageModel: option mixer must be one of 'aft-simple', 'mhsa', 'shift', 'shift+mhsa', got 'rnn'",
   );
   expect(() => languageModel({ ...config, dim: 0 })).toThrow('languageModel: option dim must be an integer above 0, got 0');
-  expect(() => languageModel({ ...config, heads: 4 } as never)).toThrow("languageModel: unknown option 'heads'");
+  expect(() => languageModel({ ...config, heads: 4 })).toThrow("languageModel: the mixer 'aft-simple' has no option heads");
+  expect(() => languageModel({ ...config, head: 4 } as never)).toThrow("languageModel: unknown option 'head'");
 });

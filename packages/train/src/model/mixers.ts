@@ -1,12 +1,30 @@
 import { aftSimpleMixer } from './aft-simple-mixer';
+import { attentionMixer } from './attention-mixer';
+import type { ModelConfig } from './language-model-config';
+import type { AttentionConfig } from './position';
+import { shiftMixer } from './shift-mixer';
 import type { TokenMixer } from './token-mixer';
 
+interface MixerKind {
+  /** Options that it has beside those of every model. */
+  readonly options: readonly string[];
+  make(config: ModelConfig): TokenMixer;
+}
+
+const attention = (config: ModelConfig) => attentionMixer(config.dim, config as AttentionConfig);
+
 /** Every mixer that exists; a model is refused if it asks for another. */
-const mixers: Record<string, TokenMixer> = { 'aft-simple': aftSimpleMixer };
+const mixers: Record<string, MixerKind> = {
+  'aft-simple': { options: [], make: () => aftSimpleMixer },
+  mhsa: { options: ['heads', 'position', 'maxLength'], make: attention },
+  shift: { options: ['terms'], make: ({ dim, terms }) => shiftMixer(dim, { terms: terms! }) },
+  'shift+mhsa': { options: ['heads', 'position', 'maxLength', 'shiftHeads'], make: attention },
+};
 
 export const mixerNames: readonly string[] = Object.keys(mixers);
 
-/** The mixer of that name, which must be one of `mixerNames`. */
-export function tokenMixer(name: string): TokenMixer {
-  return mixers[name]!;
-}
+/** Options of the mixer of that name, which must be one of `mixerNames`, beside those of every model. */
+export const mixerOptions = (name: string): readonly string[] => mixers[name]!.options;
+
+/** The mixer of a model. */
+export const tokenMixer = (config: ModelConfig): TokenMixer => mixers[config.mixer]!.make(config);

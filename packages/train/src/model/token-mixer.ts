@@ -1,5 +1,5 @@
 import type { AnyOperator } from '@mixfold/tensor-ops';
-import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
+import type { Tensor, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
 import type { Random } from '../random/random';
 import type { Params } from './params';
 
@@ -9,21 +9,35 @@ export interface RowSizes {
   time: number;
 }
 
-/** What one layer remembers of the tokens before: tensors of a size that does not grow with their number. */
+/** What one layer remembers of the tokens before. Attention remembers them all, other mixers no more than a fixed number of tensors of fixed size. */
 export interface MixerState {
   readonly operator: string;
   readonly position: number;
   readonly tensors: Readonly<Record<string, Tensor>>;
 }
 
+/** The attending heads of one layer: `[batch, heads, time, headDim]` each, the bias `[heads, target, source]` if scores have one. */
+export interface AttentionHeads {
+  readonly query: Tensor4D;
+  readonly key: Tensor4D;
+  readonly value: Tensor4D;
+  readonly bias: Tensor | undefined;
+  readonly output: Tensor4D;
+}
+
+/** Sees the heads of a layer before they are joined; what it returns takes the place of their outputs. For analysis. */
+export type WatchHeads = (heads: AttentionHeads) => Tensor4D;
+
 /** The part of a block that lets tokens see earlier ones: its projections and one operator. */
 export interface TokenMixer {
   /** The operator that mixes, for `implementationOf`. */
   readonly operator: AnyOperator;
+  /** The shapes of that operator's inputs in a batch, for `implementationOf`. */
+  shapes(sizes: RowSizes, dim: number): Record<string, readonly number[]>;
   /** New weights; `outputDeviation` scales what it adds to the residual stream. */
   init(random: Random, dim: number, outputDeviation: number): Params;
-  /** Mixes whole sequences, each token seeing itself and those before. Differentiable. */
-  apply(params: Params, rows: Tensor2D, sizes: RowSizes): Tensor2D;
+  /** Mixes whole sequences, each token seeing itself and those before. Differentiable. Mixers without attention never call `watch`. */
+  apply(params: Params, rows: Tensor2D, sizes: RowSizes, watch?: WatchHeads): Tensor2D;
   initialState(batch: number, dim: number): MixerState;
   /** As `apply`, going on from a state; the given state is not disposed. */
   prefill(params: Params, rows: Tensor2D, sizes: RowSizes, state: MixerState): { output: Tensor2D; state: MixerState };

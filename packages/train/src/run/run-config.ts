@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type AnyOperator, implementationOf } from '@mixfold/tensor-ops';
+import { implementationOf } from '@mixfold/tensor-ops';
 import * as v from 'valibot';
 import { CheckpointError } from '../checkpoint/checkpoint-error';
 import { readTextCorpus } from '../data/read-text-corpus';
@@ -7,6 +7,7 @@ import type { TextCorpus } from '../data/text-corpus';
 import { InputError } from '../input-error';
 import { type LanguageModel, languageModel } from '../model/language-model';
 import { mixerNames } from '../model/mixers';
+import type { TokenMixer } from '../model/token-mixer';
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 
@@ -46,9 +47,8 @@ export function modelOf({ mixer, dim, layers }: RunConfig): LanguageModel {
 }
 
 /** Which form of the mixer's operator runs for the sizes of a run, in words. */
-export function formOf({ batch, context, dim }: RunConfig, operator: AnyOperator): string {
-  const shape = [batch, context, dim];
-  const { form, build, backend } = implementationOf(operator, { query: shape, key: shape, value: shape });
+export function formOf({ batch, context, dim }: RunConfig, { operator, shapes }: TokenMixer): string {
+  const { form, build, backend } = implementationOf(operator, shapes({ batch, time: context }, dim));
   return `${operator.spec.name} ${form} on ${backend}${build ? ` ${build}` : ''}`;
 }
 

@@ -47,7 +47,7 @@ export async function runTraining(run: TrainingRun): Promise<{ stopped: boolean 
     text: { source: corpus.source, trainingBytes: corpus.training.length, validationBytes: corpus.validation.length, ...entropy },
     model: { mixer: config.mixer, dim: config.dim, layers: config.layers },
     training: { batch: config.batch, context: config.context, rate: config.rate, seed: config.seed, optimizer: 'adamW' },
-    device: { ...device, form: formOf(config, model.mixer.operator) },
+    device: { ...device, form: formOf(config, model.mixer) },
   };
   const { steps, batch, context, seed, rate } = config;
   const checkpoint = { directory, every: Math.max(1, Math.round(steps / 10)), config };

@@ -1,0 +1,168 @@
+import { enableWasmKernels } from '@mixfold/tensor-ops';
+import { assertClose, describeBackends, expectNoLeak } from '@mixfold/testing';
+import * as tf from '@tensorflow/tfjs-core';
+import '../register-gradients';
+import { beforeAll, expect, test } from 'vitest';
+import { createRandom } from '../random/random';
+import { disposeLanguageState } from '../training/generate';
+import { languageLoss } from '../training/language-loss';
+import { lossAndGradients } from '../training/loss-and-gradients';
+import { languageModel } from './language-model';
+import type { LanguageModelConfig } from './language-model-config';
+import { countParams, flattenParams, type Params, rebuildParams } from './params';
+import type { AttentionHeads } from './token-mixer';
+
+const [BATCH, TIME, dim] = [2, 6, 8];
+const configs: LanguageModelConfig[] = [
+  { mixer: 'mhsa', heads: 2 },
+  { mixer: 'mhsa', heads: 2, position: 'learned', maxLength: TIME },
+  { mixer: 'mhsa', heads: 2, position: 'alibi' },
+  { mixer: 'shift', terms: 3 },
+  { mixer: 'shift+mhsa', heads: 4, shiftHeads: 2 },
+];
+const named = configs.map((config) => [`${config.mixer} ${config.position ?? ''}`.trim(), config] as const);
+
+function someTokens(seed = 9): tf.Tensor2D {
+  const random = createRandom(seed);
+  return tf.tensor2d(
+    Int32Array.from({ length: BATCH * TIME }, () => random.below(256)),
+    [BATCH, TIME],
+    'int32',
+  );
+}
+
+describeBackends('mixers', (backend) => {
+  beforeAll(async () => {
+    if (backend.name === 'wasm') await enableWasmKernels();
+  });
+  // Every layer compiles the same programs.
+  const layers = backend.name === 'webgpu' ? 1 : 2;
+
+  test.each(named)('%s: prefill in any split, and step after step, give the logits of the whole sequence', async (_, config) => {
+    const model = languageModel({ ...config, dim, layers });
+    const params = model.init(createRandom(1));
+    const tokens = someTokens();
+    const whole = model.apply(params, { inputs: tokens }, { training: false });
+    const part = (from: number, time: number) => tf.slice(tokens, [0, from], [BATCH, time]) as tf.Tensor2D;
+    const start = model.prefill(params, part(0, 3), model.initialState(BATCH));
+    const middle = model.prefill(params, part(3, 1), start.state);
+    const parts: tf.Tensor[] = [start.logits, middle.logits];
+    let { state } = middle;
+    for (let at = 4; at < TIME; at++) {
+      const next = model.step(params, tf.reshape(part(at, 1), [BATCH]) as tf.Tensor1D, state);
+      parts.push(tf.reshape(next.logits, [BATCH, 1, 256]));
+      state = next.state;
+    }
+    expect(state.map(({ position }) => position)).toEqual(new Array(layers).fill(TIME));
+    await assertClose('logits', tf.concat(parts, 1), await whole.data(), { relative: backend.tolerance.gradient });
+  });
+
+  test.each(named)('%s: gradients agree with differences of the loss, and leave nothing behind', async (_, config) => {
+    const model = languageModel({ ...config, dim, layers });
+    const params = model.init(createRandom(1));
+    const batch = { inputs: someTokens(), targets: someTokens(2) };
+    const lossOf = (weights: Params) => languageLoss(model, weights, batch, true);
+    const { gradients } = lossAndGradients(lossOf, params);
+    const random = createRandom(6);
+    const weights = flattenParams(params).map(([, weight]) => weight);
+    const directions = weights.map(({ size, shape }) =>
+      tf.tensor(
+        Float32Array.from({ length: size }, () => 2 * random.uniform() - 1),
+        shape,
+      ),
+    );
+    const step = 2 ** -8;
+    const shifted = async (by: number) => {
+      const moved = weights.map((weight, i) => tf.add(weight, tf.mul(directions[i]!, by)));
+      return (await lossOf(rebuildParams(params, moved)).data())[0]!;
+    };
+    const measured = ((await shifted(step)) - (await shifted(-step))) / (2 * step);
+    const predicted = tf.sum(tf.stack(gradients.map((gradient, i) => tf.sum(tf.mul(gradient, directions[i]!)))));
+    const difference = Math.abs(measured - (await predicted.data())[0]!);
+    expect(difference).toBeLessThan(1e-3 + 5e-3 * Math.abs(measured));
+    if (backend.name === 'webgpu') return;
+    await expectNoLeak(() => lossAndGradients(lossOf, params) as unknown as tf.TensorContainer);
+    await expectNoLeak(() => {
+      const state = model.initialState(BATCH);
+      const next = model.prefill(params, batch.inputs, state);
+      disposeLanguageState(state);
+      disposeLanguageState(next.state);
+      return next.logits;
+    });
+  });
+
+  if (backend.name === 'webgpu') return;
+
+  test.each(named)('%s: no place sees a later one', async (_, config) => {
+    const model = languageModel({ ...config, dim, layers });
+    const params = model.init(createRandom(1));
+    const tokens = await someTokens().array();
+    for (const row of tokens) row[4] = (row[4]! + 1) % 256;
+    const before = model.apply(params, { inputs: someTokens() }, { training: false });
+    const after = model.apply(params, { inputs: tf.tensor2d(tokens, [BATCH, TIME], 'int32') }, { training: false });
+    const early = async (logits: tf.Tensor) => tf.slice(logits, [0, 0, 0], [BATCH, 4, 256]).data();
+    expect(await early(after)).toEqual(await early(before));
+    expect(await after.data()).not.toEqual(await before.data());
+  });
+});
+
+const attentionWeights = (content: number) => (content + content + 2) * dim * dim;
+const rest = 2 * 256 * dim + dim + 2 * (2 * dim * 4 * dim + 2 * dim);
+
+test.each([
+  [{ mixer: 'mhsa', heads: 2 }, 2 * attentionWeights(1)],
+  [{ mixer: 'mhsa', heads: 2, position: 'learned', maxLength: 50 }, 2 * attentionWeights(1) + 50 * dim],
+  // Shift heads have no queries and keys.
+  [{ mixer: 'shift+mhsa', heads: 4, shiftHeads: 2 }, 2 * attentionWeights(1 / 2)],
+  [{ mixer: 'shift', terms: 3 }, 2 * 3 * dim * dim],
+])('%j has the weights that its sizes say', (config, weights) => {
+  const params = languageModel({ ...(config as LanguageModelConfig), dim, layers: 2 }).init(createRandom(1));
+  expect(countParams(params)).toBe(rest + weights);
+});
+
+test('a shift head of value and output weights alone copies from as far back as it is numbered', async () => {
+  const model = languageModel({ mixer: 'shift+mhsa', heads: 4, shiftHeads: 3, dim, layers: 1 });
+  const { mixer } = model;
+  const identity = tf.eye(dim);
+  const params = { query: tf.zeros([dim, 2]), key: tf.zeros([dim, 2]), value: identity, output: identity };
+  const rows = tf.reshape(tf.range(1, 5 * dim + 1), [5, dim]) as tf.Tensor2D;
+  const mixed = await mixer.apply(params, rows, { batch: 1, time: 5 }).array();
+  const given = await rows.array();
+  for (let t = 0; t < 5; t++) {
+    for (let c = 2; c < dim; c++) {
+      const offset = Math.floor(c / 2);
+      expect(mixed[t]![c]).toBe(t < offset ? 0 : given[t - offset]![c]);
+    }
+  }
+});
+
+test('learned positions end', () => {
+  const model = languageModel({ mixer: 'mhsa', position: 'learned', maxLength: 4, dim, layers: 1 });
+  const params = model.init(createRandom(1));
+  expect(() => model.apply(params, { inputs: someTokens() }, { training: false })).toThrow(
+    'languageModel: a text of 6 bytes is longer than maxLength, 4, which its learned positions end with',
+  );
+});
+
+test('heads can be watched and replaced', async () => {
+  const model = languageModel({ mixer: 'shift+mhsa', heads: 4, shiftHeads: 2, dim, layers: 2 });
+  const params = model.init(createRandom(1));
+  const seen: [number, number[]][] = [];
+  const watch = (layer: number, { query, output }: AttentionHeads) => {
+    seen.push([layer, query.shape]);
+    return output;
+  };
+  const plain = model.apply(params, { inputs: someTokens() }, { training: false });
+  const watched = model.apply(params, { inputs: someTokens() }, { training: false, watch });
+  expect(seen).toEqual([
+    [0, [BATCH, 2, TIME, 2]],
+    [1, [BATCH, 2, TIME, 2]],
+  ]);
+  expect(await watched.data()).toEqual(await plain.data());
+  const silenced = model.apply(
+    params,
+    { inputs: someTokens() },
+    { training: false, watch: (_, { output }) => tf.zerosLike(output) },
+  );
+  expect(await silenced.data()).not.toEqual(await plain.data());
+});
