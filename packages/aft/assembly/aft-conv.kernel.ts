@@ -1,57 +1,11 @@
 // AFT-conv over time and over grids, and its gradients. Denominators are sums per head, so a source is a row of a scalar and channels per head, and
 // both directions are one kind of sum: of sources for a target, and of targets for a source with the grid read from its end.
 import { splat } from '../../tensor-ops/assembly/math';
-import { addTapGradients } from '../../tensor-ops/assembly/taps';
-import {
-  batch,
-  beginTiles,
-  causal,
-  centerX,
-  centerY,
-  dTaps,
-  first,
-  firstChannel,
-  firstHead,
-  headChannels,
-  headDim,
-  heads,
-  height,
-  isDirect,
-  isFurtherPart,
-  lostTaps,
-  nextTile,
-  placeScratch,
-  positions,
-  row,
-  scalarBytes,
-  second,
-  slot,
-  tail,
-  taps,
-  tileHeads,
-  width,
-  windowHeight,
-  windowWidth,
-} from './conv-call';
+import { batch, beginTiles, causal, dTaps, firstChannel, firstHead, headChannels, headDim, heads, isDirect, isFurtherPart, lostTaps, nextTile, placeScratch, positions, row, scalarBytes, slot, tail, tileHeads, windowHeight, windowWidth } from './conv-call';
 import { directSums, directTapGradients } from './conv-direct';
-import {
-  denominators,
-  existsAt,
-  keyAt,
-  memoryOf,
-  numerators,
-  packElement,
-  packReceived,
-  placeBackward,
-  placeForward,
-  placeSources,
-  scaleHeads,
-  setDirection,
-  valueAt,
-  windowKeys,
-  windowValues,
-} from './conv-rows';
-import { beginLine, beginSegment, fillRow, gridReferences, gridSums, LARGEST, lineSums, REFERENCES } from './conv-sums';
+import { denominators, existsAt, keyAt, memoryOf, numerators, packReceived, placeBackward, placeForward, placeSources, scaleHeads, setDirection, valueAt, windowKeys, windowValues } from './conv-rows';
+import { fillRow, gridSums, LARGEST, lineSums, REFERENCES } from './conv-sums';
+import { finishTaps, prepareTaps, tapGradients } from './conv-taps';
 import { expCall } from './slots';
 import { NONE } from './sources';
 
@@ -60,25 +14,6 @@ export { configure } from './conv-call';
 // Slots of what precedes a line.
 const CARRIED_LOGS: usize = 9;
 const CARRIED_ROWS: usize = 10;
-const NEGATIVE: usize = 11;
-
-/** e^bias for every lane of the tile, tap by tap. */
-function prepareTaps(kernel: usize): void {
-  const size = windowHeight * windowWidth;
-  const channels = <usize>headChannels << 2;
-  for (let r: i32 = 0; r < size; r++) {
-    const lanes = taps + row * r;
-    v128.store(lanes + row - 16, splat(0.0));
-    v128.store(lanes + row - 32, splat(0.0));
-    let target = lanes + scalarBytes();
-    for (let h: i32 = 0; h < tileHeads; h++) {
-      const weight = expCall(v128.load32_splat(kernel + (<usize>((firstHead + h) * size + r) << 2)));
-      v128.store_lane<f32>(lanes + (<usize>h << 2), weight, 0);
-      for (let c: usize = 0; c < channels; c += 4) v128.store_lane<f32>(target + c, weight, 0);
-      target += channels;
-    }
-  }
-}
 
 /** The tile of a memory's sums as a row, with its logs times `sign`. */
 function carry(logs: usize, rows: usize, sign: f32): void {
@@ -170,78 +105,6 @@ export function forward(
         <usize>(tileHeads * headChannels) << 2,
       );
       keepWindow(target);
-    }
-  }
-}
-
-/** Adds what each pair of target and source gives to the gradient of its tap. Sources are in `first`, targets in `second`. */
-function addGradients(y: i32, sources: usize, targets: usize, begin: i32, end: i32): void {
-  const lanes = <i32>(row >> 2);
-  addTapGradients(
-    sources,
-    targets,
-    dTaps,
-    lostTaps,
-    y,
-    begin,
-    end,
-    height,
-    width,
-    lanes,
-    windowHeight,
-    windowWidth,
-    centerY,
-    centerX,
-    1,
-  );
-}
-
-/** Rows of targets relative to the references of sources, in ascending order of their places. */
-function packTargets(begin: i32, end: i32, to: usize): void {
-  const negative = slot(NEGATIVE);
-  for (let i: usize = 0; i < row; i += 16) v128.store(negative + i, f32x4.neg(v128.load(slot(REFERENCES) + i)));
-  setDirection(true);
-  for (let place = begin; place < end; place++) packElement(positions - 1 - place, to + row * (place - begin), negative);
-  setDirection(false);
-}
-
-function tapGradients(): void {
-  setDirection(false);
-  if (!causal) {
-    gridReferences();
-    for (let i: i32 = 0; i < positions; i++) packElement(i, first + row * i, slot(REFERENCES));
-    packTargets(0, positions, second);
-    for (let y: i32 = 0; y < height; y++) {
-      const line = row * (y * width);
-      addGradients(y, first + line, second + line, 0, width);
-    }
-    return;
-  }
-  beginLine(0, 0);
-  for (let begin: i32 = 0; begin < positions; ) {
-    const end = beginSegment(begin);
-    const origin = max(0, begin - windowWidth);
-    for (let i = origin; i < end; i++) packElement(i, first + row * (i - origin), slot(REFERENCES));
-    packTargets(begin, end, second);
-    addGradients(0, first - row * origin, second - row * begin, begin, end);
-    begin = end;
-  }
-}
-
-/** The gradient of the tile's biases from the sums over lanes. */
-function finishTaps(kernel: usize, dKernel: usize): void {
-  const size = windowHeight * windowWidth;
-  for (let h: i32 = 0; h < tileHeads; h++) {
-    for (let r: i32 = 0; r < size; r++) {
-      const lanes = dTaps + row * r;
-      let sum = load<f32>(lanes + (<usize>h << 2));
-      if (!isDirect) {
-        const channels = lanes + scalarBytes() + (<usize>(h * headChannels) << 2);
-        for (let c: i32 = 0; c < headChannels; c++) sum += load<f32>(channels + (<usize>c << 2));
-        sum *= load<f32>(taps + row * r + (<usize>h << 2));
-      }
-      const gradient = dKernel + (<usize>((firstHead + h) * size + r) << 2);
-      store<f32>(gradient, isFurtherPart ? load<f32>(gradient) + sum : sum);
     }
   }
 }

@@ -18,7 +18,8 @@ import {
   windowHeight,
   windowWidth,
 } from './conv-call';
-import { copied, dotHeads, elementLogs, existsAt, finishElement, isBackward, keyAt, plainElement, setDirection, valueAt } from './conv-rows';
+import { finishElement } from './conv-results';
+import { copied, dotHeads, elementLogs, existsAt, keyAt, plainElement, setDirection, valueAt } from './conv-rows';
 import { fillRow, LARGEST, REFERENCES } from './conv-sums';
 import { expCall } from './slots';
 import { NONE } from './sources';

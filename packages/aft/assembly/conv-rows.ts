@@ -1,4 +1,4 @@
-// The rows of a tile: what sources bring to the sums of the forward, what targets bring to those of the backward, and what is made of the sums.
+// The rows of a tile: what sources bring to the sums of the forward, what targets bring to those of the backward.
 import { exp, madd, splat, sumLanes } from '../../tensor-ops/assembly/math';
 import {
   activation,
@@ -7,7 +7,6 @@ import {
   headChannels,
   headDim,
   heads,
-  isFurtherPart,
   positions,
   received,
   row,
@@ -16,9 +15,8 @@ import {
   tail,
   tileHeads,
 } from './conv-call';
-import { gated, gateExponential, gateOf, gateSlope, NO_GATE } from './gate';
-import { expCall, logCall } from './slots';
-import { exists, logNormalizerOf, NONE } from './sources';
+import { gateExponential, gateOf, gateSlope, NO_GATE } from './gate';
+import { exists, NONE } from './sources';
 
 /** Whether rows are targets, from the last to the first: then the sums are those of the gradient. */
 export let isBackward: bool = false;
@@ -28,24 +26,24 @@ export function setDirection(backward: bool): void {
 }
 
 // Addresses of the batch entry at work. Those of the window are 0 unless the call continues an earlier one, whose memory then holds it.
-let query: usize = 0;
+export let query: usize = 0;
 let key: usize = 0;
 let value: usize = 0;
 let mask: usize = 0;
 let windowKey: usize = 0;
 let windowValue: usize = 0;
-let context: usize = 0;
-let logNormalizer: usize = 0;
-let logRest: usize = 0;
-let output: usize = 0;
+export let context: usize = 0;
+export let logNormalizer: usize = 0;
+export let logRest: usize = 0;
+export let output: usize = 0;
 let dOutput: usize = 0;
 let dQuery: usize = 0;
-let dKey: usize = 0;
-let dValue: usize = 0;
-let dWindowKey: usize = 0;
-let dWindowValue: usize = 0;
-let dFinalKey: usize = 0;
-let dFinalValue: usize = 0;
+export let dKey: usize = 0;
+export let dValue: usize = 0;
+export let dWindowKey: usize = 0;
+export let dWindowValue: usize = 0;
+export let dFinalKey: usize = 0;
+export let dFinalValue: usize = 0;
 
 // @ts-ignore: decorator
 @inline
@@ -124,7 +122,7 @@ export function placeBackward(
 /** The address of a place among the heads or channels of a tensor; `before` holds the places of the tail. */
 // @ts-ignore: decorator
 @inline
-function at(tensor: usize, before: usize, place: i32, stride: i32, offset: i32): usize {
+export function at(tensor: usize, before: usize, place: i32, stride: i32, offset: i32): usize {
   const index = place < tail ? place : place - tail;
   return (place < tail ? before : tensor) + (<usize>(index * stride + offset) << 2);
 }
@@ -144,16 +142,16 @@ export function existsAt(place: i32): bool {
 
 // @ts-ignore: decorator
 @inline
-function channelBytes(): usize {
+export function channelBytes(): usize {
   return <usize>(tileHeads * headChannels) << 2;
 }
 
 /** Where the tile begins in the channels of a target, and in its heads. */
-function channelsOf(t: i32): usize {
+export function channelsOf(t: i32): usize {
   return <usize>(t * heads * headDim + firstChannel) << 2;
 }
 
-function logsOf(t: i32): usize {
+export function logsOf(t: i32): usize {
   return <usize>(t * heads + firstHead) << 2;
 }
 
@@ -290,80 +288,4 @@ export function packReceived(): void {
     dotHeads(target + scalarBytes(), contexts, dots);
     for (let h: usize = 0; h < scalarBytes(); h += 4) store<f32>(target + h, -load<f32>(dots + h));
   }
-}
-
-/** Output, context and log-normaliser of a target from its sums. */
-function finishTarget(t: i32, sums: usize, references: usize): void {
-  const inverse = slot(0);
-  const mixed = slot(1);
-  const logs = slot(12);
-  const rests = slot(13);
-  for (let h: usize = 0; h < scalarBytes(); h += 16) {
-    const denominator = v128.load(sums + h);
-    const isEmpty = f32x4.eq(denominator, splat(0.0));
-    v128.store(inverse + h, v128.andnot(f32x4.div(splat(1.0), denominator), isEmpty));
-    if (logNormalizer == 0) continue;
-    const reference = v128.load(references + h);
-    const relative = logCall(denominator);
-    const log = logNormalizerOf(reference, denominator, relative);
-    v128.store(logs + h, log);
-    // What rounding takes from the sum: the gradient's weights are e^-(log + rest), and at 1e4 a float32 is too coarse for them.
-    const taken = f32x4.sub(log, reference);
-    const rest = f32x4.add(f32x4.sub(reference, f32x4.sub(log, taken)), f32x4.sub(relative, taken));
-    v128.store(rests + h, v128.andnot(rest, isEmpty));
-  }
-  const place = channelsOf(t);
-  scaleHeads(inverse, sums + scalarBytes(), mixed);
-  if (logNormalizer != 0) {
-    memory.copy(logNormalizer + logsOf(t), logs, scalarBytes());
-    memory.copy(logRest + logsOf(t), rests, scalarBytes());
-    memory.copy(context + place, mixed, channelBytes());
-  }
-  if (activation != NO_GATE) {
-    const queries = copied(0, query + place);
-    for (let i: usize = 0; i < channelBytes(); i += 16) {
-      v128.store(mixed + i, gated(v128.load(mixed + i), v128.load(queries + i), activation));
-    }
-  }
-  memory.copy(output + place, mixed, channelBytes());
-}
-
-/** Adds numbers to others. */
-function addFloats(target: usize, source: usize, bytes: usize): void {
-  for (let i: usize = 0; i < bytes; i += 4) store<f32>(target + i, load<f32>(target + i) + load<f32>(source + i));
-}
-
-/** The gradients of a source from the sums over its targets. */
-function finishSource(place: i32, sums: usize, references: usize): void {
-  const dKeys = at(dKey, dWindowKey, place, heads, firstHead);
-  const dValues = at(dValue, dWindowValue, place, heads * headDim, firstChannel);
-  if (!existsAt(place)) {
-    memory.fill(dKeys, 0, scalarBytes());
-    memory.fill(dValues, 0, channelBytes());
-    return;
-  }
-  const weights = slot(0);
-  const dots = slot(12);
-  memory.copy(weights, keyAt(place), scalarBytes());
-  for (let h: usize = 0; h < scalarBytes(); h += 16) {
-    v128.store(weights + h, expCall(f32x4.add(v128.load(weights + h), v128.load(references + h))));
-    v128.store(dots + h, v128.load(sums + h));
-  }
-  dotHeads(copied(1, valueAt(place)), sums + scalarBytes(), dots);
-  for (let h: usize = 0; h < scalarBytes(); h += 16) v128.store(dots + h, f32x4.mul(v128.load(weights + h), v128.load(dots + h)));
-  if (isFurtherPart) addFloats(dots, dKeys, scalarBytes());
-  memory.copy(dKeys, dots, scalarBytes());
-  scaleHeads(weights, sums + scalarBytes(), slot(1));
-  memory.copy(dValues, slot(1), channelBytes());
-  // What reached the source as part of the memory after the call.
-  const kept = place - (positions - tail);
-  if (dFinalKey == 0 || kept < 0) return;
-  if (!isFurtherPart) addFloats(dKeys, dFinalKey + (<usize>(kept * heads + firstHead) << 2), scalarBytes());
-  addFloats(dValues, dFinalValue + (<usize>(kept * heads * headDim + firstChannel) << 2), channelBytes());
-}
-
-/** What is made of the sums of an element's place, which are relative to `references`. */
-export function finishElement(i: i32, sums: usize, references: usize): void {
-  if (isBackward) finishSource(positions - 1 - i, sums, references);
-  else if (i >= tail) finishTarget(i - tail, sums, references);
 }

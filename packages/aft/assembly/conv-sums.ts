@@ -22,7 +22,8 @@ import {
   windowHeight,
   windowWidth,
 } from './conv-call';
-import { elementLogs, finishElement, packElement } from './conv-rows';
+import { finishElement } from './conv-results';
+import { elementLogs, packElement } from './conv-rows';
 import { expCall } from './slots';
 import { NONE, SPAN } from './sources';
 

@@ -96,7 +96,8 @@ export function forward(
       if (own == 0) memory.fill(space.sums, 0, rowBytes * ROWS);
       addOwnSources(begin, count, own);
     }
-    redone += finish(begin, count, causal ? space.ownReferences : largestKeys(), !causal ? LEAST : own == 0 ? FIRST_LEAST : CAUSAL_LEAST, output, context, logNormalizer);
+    if (causal) redone += finish(begin, count, space.ownReferences, own == 0 ? FIRST_LEAST : CAUSAL_LEAST, output, context, logNormalizer);
+    else redone += finish(begin, count, largestKeys(), LEAST, output, context, logNormalizer);
   }
   return redone;
 }

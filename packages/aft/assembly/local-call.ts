@@ -137,3 +137,24 @@ export function makeTile(tile: usize, from: i32, to: i32, first: i32, last: i32)
     }
   }
 }
+
+/** Where the gradients of a source go. */
+let dKey: usize = 0;
+let dValue: usize = 0;
+let dState: usize = 0;
+
+export function setGradients(dKeys: usize, dValues: usize, dStates: usize): void {
+  dKey = dKeys;
+  dValue = dValues;
+  dState = dStates;
+}
+
+export function dKeyOf(b: i32, i: i32): usize {
+  if (i < past) return dState + <usize>b * stateBytes + row * (3 + i);
+  return dKey + (<usize>b * time + (i - past)) * row;
+}
+
+export function dValueOf(b: i32, i: i32): usize {
+  if (i < past) return dState + <usize>b * stateBytes + row * (3 + past + i);
+  return dValue + (<usize>b * time + (i - past)) * row;
+}
