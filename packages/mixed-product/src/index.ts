@@ -1,3 +1,12 @@
+export {
+  type AttentionStateSizes,
+  type AttentionStreamed,
+  type AttentionStreamingOptions,
+  attentionPrefill,
+  attentionState,
+  attentionStep,
+} from './attention-state/attention-state';
+export { type AttentionState, type AttentionStateData, disposeState, exportState, importState } from './attention-state/state';
 export { type BasisSpec, type ConvolutionBasis, defineBasis } from './basis/convolution-basis';
 export { denseBasis } from './basis/dense-basis';
 export {
