@@ -37,7 +37,7 @@ export async function bench({ full, only, json }: BenchOptions): Promise<number>
 
   await tf.setBackend('wasm');
   await startCpuQuietly();
-  const effort: Effort = full ? { rounds: 101, sampleMs: 6, mostMs: 3000 } : { rounds: 21, sampleMs: 4, mostMs: 200 };
+  const effort: Effort = full ? { rounds: 101, sampleMs: 6, mostMs: 3000 } : { rounds: 13, sampleMs: 4, mostMs: 120 };
   const where = { commit: commit(), machine: machine() };
   console.log(
     `${where.machine.cpu}, ${where.machine.cores} cores, Node ${where.machine.node}, commit ${where.commit ?? 'unknown'}`,

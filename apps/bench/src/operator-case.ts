@@ -50,8 +50,8 @@ export interface OperatorCase<S extends Sizes = Sizes, Names extends string = st
   readonly threads?: boolean;
   /** How many times as fast as tfjs's ops on stock tfjs-wasm ours should be on a CPU; 1 if nothing is said. */
   readonly bounds?: { readonly forward?: number; readonly both?: number };
-  /** Whoever would hold up the pass with gradients for minutes, by the name in the report, and why. */
-  readonly leftOut?: Readonly<Record<string, string>>;
+  /** Whoever would hold up a pass for minutes, by the name in the report, and why. */
+  readonly leftOut?: { readonly [Pass in 'forward' | 'both']?: Readonly<Record<string, string>> };
   readonly peers?: {
     /** Composed of tfjs ops, as a user of tfjs alone would. */
     tfjs?(inputs: Record<Names, AnyTensor>, sizes: S): tf.Tensor | readonly tf.Tensor[];

@@ -22,7 +22,7 @@ export const embeddingCase = operatorCase({
   gradients: ({ ids }, dOutput, { classes, dim }) => ({
     table: embeddingGradientReference(dOutput, ids.data, classes, dim),
   }),
-  leftOut: { 'tfjs ops on tfjs-cpu': 'its gradient of gather passes over all rows once per class, two minutes a run' },
+  leftOut: { both: { 'tfjs ops on tfjs-cpu': 'its gradient of gather passes over all rows once per class, two minutes a run' } },
   peers: {
     tfjs: ({ table, ids }) => tf.gather(table, ids),
     torch: 'return F.embedding(ids, table)',
