@@ -129,10 +129,21 @@ function withWindow(
   const [count] = table.shape as [number];
   const [batch, , dim] = key.shape as [number, number, number];
   const pairs = [1, count, last - first, 1];
-  const counts = reshape(greater(table, NONE / 2), pairs);
+  const shape = [batch, count, last - first, dim];
+  // Spread by addition: `where` spreads its arguments by a copy that tfjs-wasm makes element by element.
+  const spread = (x: Tensor) =>
+    add(
+      x,
+      fill(
+        shape.map((size, axis) => (x.shape[axis] === size ? 1 : size)),
+        0,
+      ),
+    );
+  const counts = greater(spread(reshape(table, pairs)), NONE / 2);
   // By selection, so that NaN does not reach a target that does not see it.
-  const keys = where(counts, overTargets(steps(key, first, last)), NONE);
-  const values = where(counts, overTargets(steps(value, first, last)), 0);
+  const seen = (x: Tensor, otherwise: number) =>
+    where(counts, spread(overTargets(steps(x, first, last))), fill(shape, otherwise));
+  const [keys, values] = [seen(key, NONE), seen(value, 0)];
   const level = unlessNone(max(keys, 2), 0);
   const most = unlessNone(max(table, 1, true), 0);
   const mostOfTarget = reshape(most, [1, count, 1]);
