@@ -7,8 +7,16 @@ export {
   attentionStep,
 } from './attention-state/attention-state';
 export { type AttentionState, type AttentionStateData, disposeState, exportState, importState } from './attention-state/state';
+export { composeBases } from './basis/compose-bases';
+export { concatBases } from './basis/concat-bases';
 export { type BasisSpec, type ConvolutionBasis, defineBasis } from './basis/convolution-basis';
 export { denseBasis } from './basis/dense-basis';
+export type { Indices } from './basis/edge-indices';
+export { reweightBasis } from './basis/reweight-basis';
+export { type SparseEdges, sparseBasis } from './basis/sparse-basis';
+export { transposeBasis } from './basis/transpose-basis';
+export { edgeProductBackwardOperator, edgeProductOperator } from './edge-product/edge-product';
+export { edgeSoftmaxBackwardOperator, edgeSoftmaxOperator } from './edge-softmax/edge-softmax';
 export {
   type ConvolutionCost,
   type ConvolutionDims,
@@ -16,6 +24,15 @@ export {
   type EvaluationOrder,
 } from './generalized-convolution/convolution-cost';
 export { type ConvolutionOptions, generalizedConvolution } from './generalized-convolution/generalized-convolution';
+export { chebyshevBasis } from './graphs/chebyshev-basis';
+export { type EdgeAttentionOptions, edgeAttentionBasis } from './graphs/edge-attention-basis';
+export { type GaussianMixtureOptions, gaussianMixtureBasis } from './graphs/gaussian-mixture-basis';
+export { gcnBasis } from './graphs/gcn-basis';
+export type { Graph } from './graphs/graph';
+export { meanBasis } from './graphs/mean-basis';
+export { relationalBasis } from './graphs/relational-basis';
+export { type GridOptions1d, type GridOptions2d, gridBasis1d, gridBasis2d } from './grids/grid-basis';
+export type { GridPadding } from './grids/taps';
 export { dualBasis } from './inversion/dual-basis';
 export { gram } from './inversion/gram';
 export { type InversionOptions, invertMixedProduct, type MixedProductInversion } from './inversion/invert-mixed-product';
@@ -41,3 +58,4 @@ export {
   scaledDotProductAttentionBackwardOperator,
   scaledDotProductAttentionOperator,
 } from './scaled-dot-product-attention/scaled-dot-product-attention';
+export { sparseProductBackwardOperator, sparseProductOperator } from './sparse-product/sparse-product';

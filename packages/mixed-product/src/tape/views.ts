@@ -1,4 +1,17 @@
-import { reshape, type Tensor, transpose, zeros } from '@tensorflow/tfjs-core';
+import {
+  add,
+  clone,
+  concat,
+  expandDims,
+  mul,
+  reshape,
+  slice,
+  sum,
+  type Tensor,
+  tile,
+  transpose,
+  zeros,
+} from '@tensorflow/tfjs-core';
 import { linearMap } from './linear-map';
 
 const isSame = (a: readonly number[], b: readonly number[]) => a.length === b.length && a.every((size, i) => size === b[i]);
@@ -29,6 +42,87 @@ export function permuted<Result extends Tensor>(x: Tensor, order: readonly numbe
     [x],
     ([given]) => transpose(given!, [...order]),
     (dResult) => [transpose(dResult, back)],
+  );
+}
+
+/** Tensors one behind the other along an axis. */
+export function concatenated<Result extends Tensor>(parts: readonly Tensor[], axis: number): Result {
+  if (parts.length === 1) return parts[0] as Result;
+  const lengths = parts.map(({ shape }) => shape[axis]!);
+  return linearMap(
+    parts,
+    (given) => concat([...given], axis),
+    (dResult) => split(dResult, lengths, axis),
+  );
+}
+
+function split(x: Tensor, lengths: readonly number[], axis: number): Tensor[] {
+  let begin = 0;
+  return lengths.map((length) => {
+    const part = slice(x, ...rangeOf(x.shape, axis, begin, length));
+    begin += length;
+    return part;
+  });
+}
+
+function rangeOf(shape: readonly number[], axis: number, begin: number, length: number): [number[], number[]] {
+  return [shape.map((_, i) => (i === axis ? begin : 0)), shape.map((size, i) => (i === axis ? length : size))];
+}
+
+/** A range of an axis. */
+export function sliced<Result extends Tensor>(x: Tensor, axis: number, begin: number, length: number): Result {
+  if (begin === 0 && length === x.shape[axis]) return x as Result;
+  const shape = [...x.shape];
+  const filling = (size: number) => zeros(shape.map((own, i) => (i === axis ? size : own)));
+  return linearMap(
+    [x],
+    ([given]) => slice(given!, ...rangeOf(shape, axis, begin, length)),
+    (dResult) => {
+      const parts = [filling(begin), dResult, filling(shape[axis]! - begin - length)];
+      return [
+        concat(
+          parts.filter((part) => part.shape[axis]! > 0),
+          axis,
+        ),
+      ];
+    },
+  );
+}
+
+/** a x + b y. */
+export function combined<Result extends Tensor>(a: number, x: Result, b: number, y: Result): Result {
+  const scaled = (factor: number, given: Tensor) => (factor === 1 ? given : mul(given, factor));
+  return linearMap(
+    [x, y],
+    ([first, second]) => add(scaled(a, first!), scaled(b, second!)),
+    (dResult) => [a, b].map((factor) => (factor === 1 ? clone(dResult) : mul(dResult, factor))),
+  );
+}
+
+/** The sum over an axis, which goes. */
+export function summedOver<Result extends Tensor>(x: Tensor, axis: number): Result {
+  const count = x.shape[axis]!;
+  return linearMap(
+    [x],
+    ([given]) => sum(given!, axis),
+    (dResult) => [repeatedAlong(dResult, axis, count)],
+  );
+}
+
+/** A new axis along which `x` stands `count` times. */
+export function spreadAlong<Result extends Tensor>(x: Tensor, axis: number, count: number): Result {
+  return linearMap(
+    [x],
+    ([given]) => repeatedAlong(given!, axis, count),
+    (dResult) => [sum(dResult, axis)],
+  );
+}
+
+function repeatedAlong(x: Tensor, axis: number, count: number): Tensor {
+  const wide = expandDims(x, axis);
+  return tile(
+    wide,
+    wide.shape.map((_, i) => (i === axis ? count : 1)),
   );
 }
 
