@@ -1,3 +1,6 @@
+export { type AttentionBasisOptions, attentionBasis } from './attention/attention-basis';
+export type { ScoreOptions } from './attention/scores';
+export type { PairFeatures, RelativePositions, StructureOptions } from './attention/structure';
 export {
   type AttentionStateSizes,
   type AttentionStreamed,
@@ -15,6 +18,12 @@ export type { Indices } from './basis/edge-indices';
 export { reweightBasis } from './basis/reweight-basis';
 export { type SparseEdges, sparseBasis } from './basis/sparse-basis';
 export { transposeBasis } from './basis/transpose-basis';
+export {
+  type AttentionWeights,
+  type MixedProductAttention,
+  multiHeadAttentionToMixedProduct,
+} from './conversions/attention-weights';
+export { conv1dToMixedProduct, conv2dToMixedProduct, type MixedProductConvolution } from './conversions/convolution-weights';
 export { edgeProductBackwardOperator, edgeProductOperator } from './edge-product/edge-product';
 export { edgeSoftmaxBackwardOperator, edgeSoftmaxOperator } from './edge-softmax/edge-softmax';
 export {

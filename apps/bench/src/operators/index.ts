@@ -10,6 +10,7 @@ import { depthwiseConv1dCase, depthwiseConv2dCase } from './depthwise-conv';
 import { dropoutCase } from './dropout';
 import { embeddingCase } from './embedding';
 import { geluCase } from './gelu';
+import { edgeProductCase, edgeSoftmaxCase, graphConvolutionCase } from './graph-convolution';
 import { einsumCase, matMulCase } from './mat-mul';
 import { normalizeConvKernelCase } from './normalize-conv-kernel';
 import { layerNormCase, rmsNormCase } from './norms';
@@ -34,6 +35,9 @@ export const operatorCases: readonly OperatorCase[] = [
   aftFullCase,
   aftFullFactoredCase,
   ...attentionCases,
+  graphConvolutionCase,
+  edgeProductCase,
+  edgeSoftmaxCase,
   layerNormCase,
   rmsNormCase,
   softmaxCase,

@@ -1,6 +1,6 @@
 import { checkTensor, matMul, ShapeError } from '@mixfold/tensor-ops';
-import { clone, type Tensor, type Tensor3D, type Tensor4D, tidy } from '@tensorflow/tfjs-core';
-import { permuted, viewAs } from '../tape/views';
+import { type Tensor, type Tensor3D, type Tensor4D, tidy } from '@tensorflow/tfjs-core';
+import { copied, permuted, viewAs } from '../tape/views';
 import { type BasisSpec, type ConvolutionBasis, defineBasis } from './convolution-basis';
 
 /**
@@ -70,7 +70,7 @@ export function denseSpec(matrices: Tensor, name: string, flipped: boolean): Bas
         return permuted<Tensor4D>(viewAs(matMul(graphs, each), [terms, outputSize, batch, dim]), [2, 1, 0, 3]);
       }),
     transposed: () => denseSpec(matrices, name, !flipped),
-    toDense: () => (flipped ? permuted(matrices, isShared ? [0, 2, 1] : [0, 1, 3, 2]) : clone(matrices)),
+    toDense: () => (flipped ? permuted(matrices, isShared ? [0, 2, 1] : [0, 1, 3, 2]) : copied(matrices)),
   };
 }
 

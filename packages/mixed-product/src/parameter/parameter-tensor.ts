@@ -1,6 +1,6 @@
 import { matMul } from '@mixfold/tensor-ops';
-import { clone, eye, type Tensor3D, tidy } from '@tensorflow/tfjs-core';
-import { permuted, viewAs } from '../tape/views';
+import { eye, type Tensor3D, tidy } from '@tensorflow/tfjs-core';
+import { copied, permuted, viewAs } from '../tape/views';
 import type { Parameter } from './parameter';
 import { stagesOf } from './stages';
 
@@ -12,7 +12,7 @@ import { stagesOf } from './stages';
  * @remarks For looking at; `generalizedConvolution` uses the factors.
  */
 export function parameterTensor(parameter: Parameter): Tensor3D {
-  if (parameter.kind === 'full') return clone(parameter.factors.theta as Tensor3D);
+  if (parameter.kind === 'full') return copied(parameter.factors.theta as Tensor3D);
   return tidy(() => {
     const { terms, inputDim, outputDim } = parameter;
     const { input, core, output } = stagesOf(parameter);

@@ -30,6 +30,8 @@ interface Listing {
 export interface EdgeLists {
   readonly rows: number;
   readonly columns: number;
+  /** The edges as they were given. */
+  readonly sides: EdgeSides;
   /** Made anew if a tidy has freed them. */
   tensors(): EdgeTensors;
   readonly attributes: { readonly longestRow: number; readonly longestColumn: number };
@@ -57,11 +59,13 @@ export function edgeLists({ row, column, rows, columns }: EdgeSides): EdgeLists 
   const lists: EdgeLists = {
     rows,
     columns,
+    sides: { row, column, rows, columns },
     tensors,
     attributes: { longestRow: byRow.longest, longestColumn: byColumn.longest },
     transposed: () => ({
       rows: columns,
       columns: rows,
+      sides: { row: column, column: row, rows: columns, columns: rows },
       tensors() {
         const { edgeRow, edgeColumn, rowStart, rowEdge, columnStart, columnEdge } = tensors();
         return {

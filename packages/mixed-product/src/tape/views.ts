@@ -27,6 +27,15 @@ export function viewAs<Result extends Tensor>(x: Tensor, shape: readonly number[
   );
 }
 
+/** A tensor of its own with the same numbers, on the tape; the gradient of tfjs's `clone` would have to be registered. */
+export function copied<Result extends Tensor>(x: Result): Result {
+  return linearMap(
+    [x],
+    ([given]) => clone(given!),
+    (dResult) => [clone(dResult)],
+  );
+}
+
 /** `x` with its axes in another order. */
 export function permuted<Result extends Tensor>(x: Tensor, order: readonly number[]): Result {
   // Axes of size 1 may stand anywhere.
