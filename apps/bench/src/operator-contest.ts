@@ -40,13 +40,13 @@ const slowMs = 1000;
 const copyLimit = 'limit: copy of as many bytes';
 
 /** An operator against itself in every form and against other libraries, one thread each unless the name says otherwise. */
-export function operatorBench(operatorCase: OperatorCase, pass: Pass, rest: Pick<BenchCase, 'onlyFull'> = {}): BenchCase {
+export function operatorBench(operatorCase: OperatorCase, pass: Pass): BenchCase {
   const sizes = Object.entries(operatorCase.sizes.cpu).map(([name, size]) => `${name} ${size}`);
   return {
     name: pass === 'forward' ? operatorCase.name : `${operatorCase.name}-gradients`,
     about: `${operatorCase.about}, ${passText[pass]}: ${sizes.join(', ')}`,
     prepare: () => prepare(operatorCase, pass),
-    ...rest,
+    onlyFull: operatorCase.onlyFull ?? false,
   };
 }
 

@@ -37,6 +37,7 @@ export const matMulCase = operatorCase({
 export const einsumCase = operatorCase({
   ...matMulCase,
   name: 'einsum-product',
+  onlyFull: true,
   about: "einsum 'ij,jk->ik'",
   operators: [einsumPairOperator],
   threads: false,
