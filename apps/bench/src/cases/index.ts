@@ -9,6 +9,8 @@ import { aftFullMemoryCase } from './aft-full-memory';
 import { aftLocalCase, aftLocalStepCase, aftLocalStockCase } from './aft-local';
 import { aftLocalMemoryCase } from './aft-local-memory';
 import { aftSimpleMemoryCase } from './aft-simple-memory';
+import { attentionCase } from './attention';
+import { attentionMemoryCase } from './attention-memory';
 import { einsumCase } from './einsum';
 import { gemmCase } from './gemm';
 import { gemmThreadsCase } from './gemm-threads';
@@ -31,6 +33,7 @@ export const cases: readonly BenchCase[] = [
   trainStepTorchCase,
   aftSimpleMemoryCase,
   aftFullCase,
+  attentionCase,
   aftLocalCase,
   aftLocalStepCase,
   aftLocalMemoryCase,
@@ -39,4 +42,5 @@ export const cases: readonly BenchCase[] = [
   aftConvMemoryCase,
   aftFullFallbackCase,
   aftFullMemoryCase,
+  attentionMemoryCase,
 ];
