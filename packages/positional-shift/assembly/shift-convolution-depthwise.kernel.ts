@@ -1,8 +1,8 @@
 // y = sum over terms of (x as the term reads it) times a number per channel, over a grid [batch, height, width] of rows of `dim` floats; time is a height of 1.
 import { accumulate } from '../../tensor-ops/assembly/accumulate';
-import { BLOCK } from '../../tensor-ops/assembly/depthwise-slide';
 import { loadLanes, madd } from '../../tensor-ops/assembly/math';
 import { block, one, WIDE } from '../../tensor-ops/assembly/taps';
+import { GROUP, slideRun } from './depthwise-run';
 import { Boundary, endOf, firstOf, otherOf, resolved } from './boundary';
 
 /** Products that are listed at once: two integers each. */
@@ -10,6 +10,13 @@ const ENTRIES: i32 = 1024;
 
 /** Positions of a stretch whose rows stay in the cache for all terms. */
 const STRETCH: i32 = 64;
+
+/** Outputs that all terms go over before the next ones: what they read and write then stays in the first-level cache. */
+const TILE: i32 = 16;
+
+/** The longest run of taps that is summed at once, so that rounding does not add up, and the shortest that pays. */
+const LONGEST_RUN: i32 = 64;
+const SHORTEST_RUN: i32 = 3;
 
 /** Bytes of working memory of `depthwise`. */
 export function tableBytes(): usize {
@@ -32,14 +39,27 @@ class Line {
   y: i32;
 }
 
+/** How many terms from `term` on read one row before, or one row after, the one before them. `step` says which. */
+function runOf(line: Line, term: i32, step: i32): i32 {
+  const first = line.offsets + (<usize>term << 3);
+  const most = min(line.terms - term, LONGEST_RUN);
+  let length: i32 = 1;
+  for (; length < most; length++) {
+    const next = first + (<usize>length << 3);
+    if (load<i32>(next) != load<i32>(first) || load<i32>(next, 4) != load<i32>(first, 4) + step * length) break;
+  }
+  return length;
+}
+
 /**
- * Outputs [begin, end) of a line. `alike`: every term reads one place for each of them, all at the distance of its offset; else there is one output.
- * `line.x` is the first row of the image, `line.out` of the line.
+ * Outputs [begin, end) of a line. `alike`: every term reads one place for each of them, all at the distance of its offset, and their number is a multiple of 4; else there is one
+ * output. `line.x` is the first row of the image, `line.out` of the line.
  */
 function outputs(line: Line, begin: i32, end: i32, alike: bool): void {
   const row = <usize>line.dim << 2;
   const last = line.table + tableBytes();
   const adjoint = line.adjoint, boundary = line.boundary, width = line.width;
+  const slides = alike && (line.dim & 3) == 0;
   let entry = line.table;
   let begun = false;
   for (let term: i32 = 0; term < line.terms; term++) {
@@ -47,13 +67,34 @@ function outputs(line: Line, begin: i32, end: i32, alike: bool): void {
     const dx = load<i32>(line.offsets + (<usize>term << 3), 4);
     const firstY = firstOf(line.y, dy, line.height, boundary, adjoint), endY = endOf(line.y, dy, line.height, boundary, adjoint);
     const otherY = otherOf(line.y, dy, line.height, boundary, adjoint);
+    const stopY = max(firstY, endY) + (otherY >= 0 ? 1 : 0);
+    if (slides) {
+      // Rows back in time: of rising offsets, or of falling ones for the adjoint.
+      const back = runOf(line, term, adjoint ? -1 : 1), ahead = runOf(line, term, adjoint ? 1 : -1);
+      const length = max(back, ahead);
+      if (length >= SHORTEST_RUN) {
+        const isBack = back >= ahead;
+        // Each run begins with the term that reads the latest row.
+        const first = isBack ? term : term + length - 1;
+        const distance = load<i32>(line.offsets + (<usize>first << 3), 4);
+        const source = begin + (adjoint ? distance : -distance);
+        for (let v = firstY; v < stopY; v++) {
+          const sourceY = v < endY ? v : otherY;
+          const from = line.x + row * (sourceY * width + source);
+          const step = isBack ? <isize>row : -(<isize>row);
+          slideRun(from, line.theta + row * first, step, length, line.out + row * begin, end - begin, line.dim, begun);
+          begun = true;
+        }
+        term += length - 1;
+        continue;
+      }
+    }
     let firstX = begin + (adjoint ? dx : -dx), endX = firstX + 1, otherX = -1;
     if (!alike) {
       firstX = firstOf(begin, dx, width, boundary, adjoint);
       endX = endOf(begin, dx, width, boundary, adjoint);
       otherX = otherOf(begin, dx, width, boundary, adjoint);
     }
-    const stopY = max(firstY, endY) + (otherY >= 0 ? 1 : 0);
     const stopX = max(firstX, endX) + (otherX >= 0 ? 1 : 0);
     for (let v = firstY; v < stopY; v++) {
       const sourceY = v < endY ? v : otherY;
@@ -70,15 +111,15 @@ function outputs(line: Line, begin: i32, end: i32, alike: bool): void {
       }
     }
   }
-  sum(line, begin, end, entry, begun);
+  if (entry > line.table || !begun) sum(line, begin, end, entry, begun);
 }
 
 /** The listed products of outputs [begin, end). */
 function sum(line: Line, begin: i32, end: i32, last: usize, begun: bool): void {
   const row = <usize>line.dim << 2;
   let p = begin;
-  if (!begun && line.dim >= WIDE && last > line.table) {
-    for (; p + BLOCK <= end; p += BLOCK) block(line.x + row * p, line.theta, line.out + row * p, line.table, last, line.dim);
+  if (line.dim >= WIDE && last > line.table) {
+    for (; p + GROUP <= end; p += GROUP) block(line.x + row * p, line.theta, line.out + row * p, line.table, last, line.dim, begun);
   }
   for (; p < end; p++) one(line.x + row * p, line.theta, line.out + row * p, line.table, last, line.dim, begun);
 }
@@ -130,7 +171,7 @@ export function depthwise(
   line.adjoint = adjoint;
   line.table = scratch + 64;
   const begin = firstAlike(line);
-  const end = max(begin, endAlike(line));
+  const end = begin + (max(0, endAlike(line) - begin) & -GROUP);
   const row = <usize>dim << 2;
   for (let b: i32 = 0; b < batch; b++) {
     line.x = x + row * (b * height * width);
@@ -138,7 +179,7 @@ export function depthwise(
       line.y = y;
       line.out = out + row * ((b * height + y) * width);
       for (let p: i32 = 0; p < min(begin, width); p++) outputs(line, p, p + 1, false);
-      if (begin < end) outputs(line, begin, end, true);
+      for (let p = begin; p < end; p += TILE) outputs(line, p, min(p + TILE, end), true);
       for (let p = end; p < width; p++) outputs(line, p, p + 1, false);
     }
   }

@@ -78,8 +78,8 @@ export function one(from: usize, kernel: usize, to: usize, table: usize, last: u
   }
 }
 
-/** Four neighbouring outputs that take the same taps, eight channels at a time; at least as many as there are. */
-export function block(from: usize, kernel: usize, to: usize, table: usize, last: usize, dim: i32): void {
+/** Four neighbouring outputs that take the same taps, eight channels at a time; `dim` is at least 8. `begun` adds to what is there. */
+export function block(from: usize, kernel: usize, to: usize, table: usize, last: usize, dim: i32, begun: bool): void {
   const row = <usize>dim << 2;
   for (let c: i32 = 0; c < dim; c += WIDE) {
     const at = <usize>min(c, dim - WIDE) << 2;
@@ -108,11 +108,11 @@ export function block(from: usize, kernel: usize, to: usize, table: usize, last:
         a3 = madd(v128.load(source + 3 * row), a, a3);
         b3 = madd(v128.load(source + 3 * row, 16), b, b3);
       }
-      const begun = span != table;
-      storeSpan(target, a0, b0, begun);
-      storeSpan(target + row, a1, b1, begun);
-      storeSpan(target + 2 * row, a2, b2, begun);
-      storeSpan(target + 3 * row, a3, b3, begun);
+      const adds = begun || span != table;
+      storeSpan(target, a0, b0, adds);
+      storeSpan(target + row, a1, b1, adds);
+      storeSpan(target + 2 * row, a2, b2, adds);
+      storeSpan(target + 3 * row, a3, b3, adds);
     }
   }
 }
@@ -171,7 +171,7 @@ export function convolveLine(
     const last = listTaps(table, beginY, endY, 0, windowWidth, windowHeight, windowWidth, width, dilation, row, reverse);
     for (let p = inside; p < outside; p += BLOCK) {
       const first = row * min(p, outside - BLOCK);
-      block(from + first, kernel, to + first, table, last, dim);
+      block(from + first, kernel, to + first, table, last, dim, false);
     }
   }
   for (let p = begin; p < end; p++) {
