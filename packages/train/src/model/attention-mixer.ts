@@ -1,5 +1,5 @@
 import { scaledDotProductAttention, scaledDotProductAttentionOperator } from '@mixfold/mixed-product';
-import { shift } from '@mixfold/positional-shift';
+import { alibiBias, shift, t5Bias } from '@mixfold/positional-shift';
 import { rotaryEmbedding } from '@mixfold/tensor-ops';
 import {
   concat,
@@ -13,9 +13,12 @@ import {
   zeros,
 } from '@tensorflow/tfjs-core';
 import type { Params } from './params';
-import { type AttentionConfig, distanceBias } from './position';
+import type { AttentionConfig } from './position';
 import type { AttentionHeads, MixerState, RowSizes, TokenMixer, WatchHeads } from './token-mixer';
 import { uniformWeight } from './uniform-weight';
+
+/** Offsets that share a score, as in T5. */
+const T5_BUCKETS = 32;
 
 /** The tokens before those of a call. */
 interface Memory {
@@ -34,8 +37,11 @@ interface Memory {
 export function attentionMixer(dim: number, { heads, shiftHeads, position }: AttentionConfig): TokenMixer {
   const [content, headDim] = [heads - shiftHeads, dim / heads];
   const attended = content * headDim;
-  // ALiBi's slopes: geometric, the last one 2^-8.
-  const slopes = Array.from({ length: content }, (_, head) => 2 ** ((-8 * (head + 1)) / content));
+
+  const biasOf = (params: Params, length: number): Tensor | undefined => {
+    if (position === 'alibi') return alibiBias(content, length);
+    return position === 't5' ? t5Bias(params.bias as Tensor2D, length, { bidirectional: false }) : undefined;
+  };
 
   const mix = (params: Params, rows: Tensor2D, sizes: RowSizes, memory: Memory | undefined, watch?: WatchHeads) => {
     const { batch, time } = sizes;
@@ -48,7 +54,7 @@ export function attentionMixer(dim: number, { heads, shiftHeads, position }: Att
     const key = after(memory?.keys, turned(byHead(matMul(rows, params.key as Tensor2D))));
     const values = matMul(rows, params.value as Tensor2D);
     const value = after(memory?.values, byHead(slice(values, [0, 0], [-1, attended])));
-    const bias = position === 'alibi' ? distanceBias(slopes, time, before + time) : undefined;
+    const bias = lastRows(biasOf(params, before + time), time);
     let output = scaledDotProductAttention(query, key, value, { causal: true, bias });
     if (watch) output = watch({ query, key, value, bias, output } satisfies AttentionHeads);
     const parts = [reshape(transpose(output, [0, 2, 1, 3]), [batch * time, attended])];
@@ -90,6 +96,7 @@ export function attentionMixer(dim: number, { heads, shiftHeads, position }: Att
         key: weight(attended),
         value: weight(width),
         output: uniformWeight(random, [width, width], outputDeviation),
+        ...(position === 't5' ? { bias: zeros([T5_BUCKETS, content]) } : {}),
       };
     },
     apply: (params, rows, sizes, watch) => mix(params, rows, sizes, undefined, watch).output,
@@ -105,4 +112,10 @@ export function attentionMixer(dim: number, { heads, shiftHeads, position }: Att
     prefill: advance,
     step: (params, rows, state) => advance(params, rows, { batch: rows.shape[0], time: 1 }, state),
   };
+}
+
+/** The rows of the last `count` targets of a bias `[heads, target, source]`. */
+function lastRows(bias: Tensor | undefined, count: number): Tensor | undefined {
+  if (bias === undefined || bias.shape[1] === count) return bias;
+  return slice(bias, [0, bias.shape[1]! - count, 0], [-1, count, -1]);
 }

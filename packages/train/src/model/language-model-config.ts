@@ -1,6 +1,7 @@
 import { checkOptions, OptionError } from '@mixfold/tensor-ops';
 import { mixerNames, mixerOptions } from './mixers';
 import { type AttentionConfig, type PositionKind, positionKinds } from './position';
+import { type ShiftConfig, type ShiftParameter, shiftParameters } from './shift-parameter';
 
 /** Sizes of a byte-level language model. */
 export interface LanguageModelConfig {
@@ -24,11 +25,16 @@ export interface LanguageModelConfig {
   shiftHeads?: number;
   /** Of `'shift'`: tokens that a token sees, itself included; default 8. */
   terms?: number;
+  /** Of `'shift'`: what stands for its matrices; default `'full'`, one per term. */
+  parameter?: ShiftParameter;
+  /** Of `'shift'` with a parameter `'lowRank'` or `'cp'`: the rank of its factors. */
+  rank?: number;
 }
 
 /** A configuration with its defaults; options of other mixers are absent. */
 export type ModelConfig = Required<Pick<LanguageModelConfig, 'mixer' | 'dim' | 'layers' | 'expansion' | 'tiedHead'>> &
-  Partial<AttentionConfig> & { terms?: number };
+  Partial<AttentionConfig> &
+  Partial<ShiftConfig>;
 
 /**
  * Checks a configuration and fills in the defaults.
@@ -47,16 +53,18 @@ export function parseLanguageModelConfig(config: LanguageModelConfig = {}): Mode
     maxLength: 'positiveInteger',
     shiftHeads: 'positiveInteger',
     terms: 'positiveInteger',
+    parameter: shiftParameters,
+    rank: 'positiveInteger',
   });
   const { mixer = 'aft-simple', dim = 128, layers = 3, expansion = 4, tiedHead = false } = config;
   const own = mixerOptions(mixer);
-  for (const name of ['heads', 'position', 'maxLength', 'shiftHeads', 'terms'] as const) {
+  for (const name of ['heads', 'position', 'maxLength', 'shiftHeads', 'terms', 'parameter', 'rank'] as const) {
     if (config[name] !== undefined && !own.includes(name)) {
       throw new OptionError(`languageModel: the mixer '${mixer}' has no option ${name}`);
     }
   }
   const parsed: ModelConfig = { mixer, dim, layers, expansion, tiedHead };
-  if (own.includes('terms')) parsed.terms = config.terms ?? 8;
+  if (own.includes('terms')) return { ...parsed, ...shiftConfig(config) };
   if (!own.includes('heads')) return parsed;
 
   const { heads = 4, position = mixer === 'mhsa' ? 'rotary' : 'none', maxLength = 128 } = config;
@@ -73,4 +81,13 @@ export function parseLanguageModelConfig(config: LanguageModelConfig = {}): Mode
     );
   }
   return { ...parsed, heads, position, maxLength, shiftHeads };
+}
+
+function shiftConfig({ terms = 8, parameter = 'full', rank }: LanguageModelConfig): ShiftConfig {
+  const hasRank = parameter === 'lowRank' || parameter === 'cp';
+  if (hasRank && rank === undefined) {
+    throw new OptionError(`languageModel: option rank is missing; the parameter '${parameter}' has one`);
+  }
+  if (!hasRank && rank !== undefined) throw new OptionError(`languageModel: the parameter '${parameter}' has no option rank`);
+  return { terms, parameter, ...(rank === undefined ? {} : { rank }) };
 }

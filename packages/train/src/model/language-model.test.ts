@@ -153,14 +153,16 @@ test('every mixer has its own options, with defaults', () => {
     position: 'none',
     shiftHeads: 4,
   });
-  expect(languageModel({ mixer: 'shift' }).config).toMatchObject({ terms: 8 });
+  expect(languageModel({ mixer: 'shift' }).config).toMatchObject({ terms: 8, parameter: 'full' });
   const refused: [object, string][] = [
     [{ mixer: 'mhsa', terms: 3 }, "languageModel: the mixer 'mhsa' has no option terms"],
     [{ mixer: 'mhsa', heads: 3 }, 'languageModel: option heads must divide dim, 128, got 3'],
     [{ mixer: 'shift+mhsa', shiftHeads: 4 }, 'option shiftHeads must leave a head of each kind among the 4, got 4'],
     [{ mixer: 'shift+mhsa', heads: 1 }, 'option shiftHeads must leave a head of each kind among the 1, got 0'],
     [{ mixer: 'mhsa', heads: 128 }, "option position 'rotary' turns pairs of channels, but a head has 1"],
-    [{ mixer: 'mhsa', position: 't5' }, "languageModel: option position must be one of 'rotary', 'learned', 'alibi', 'none'"],
+    [{ mixer: 'mhsa', position: 'sin' }, "option position must be one of 'rotary', 'learned', 'alibi', 't5', 'none'"],
+    [{ mixer: 'shift', parameter: 'cp' }, "languageModel: option rank is missing; the parameter 'cp' has one"],
+    [{ mixer: 'shift', rank: 3 }, "languageModel: the parameter 'full' has no option rank"],
   ];
   for (const [given, message] of refused) expect(() => languageModel(given as never)).toThrow(message);
 });

@@ -17,10 +17,12 @@ const configs: LanguageModelConfig[] = [
   { mixer: 'mhsa', heads: 2 },
   { mixer: 'mhsa', heads: 2, position: 'learned', maxLength: TIME },
   { mixer: 'mhsa', heads: 2, position: 'alibi' },
+  { mixer: 'mhsa', heads: 2, position: 't5' },
   { mixer: 'shift', terms: 3 },
+  { mixer: 'shift', terms: 3, parameter: 'cp', rank: 2 },
   { mixer: 'shift+mhsa', heads: 4, shiftHeads: 2 },
 ];
-const named = configs.map((config) => [`${config.mixer} ${config.position ?? ''}`.trim(), config] as const);
+const named = configs.map((config) => [`${config.mixer} ${config.position ?? config.parameter ?? ''}`.trim(), config] as const);
 
 function someTokens(seed = 9): tf.Tensor2D {
   const random = createRandom(seed);
@@ -115,6 +117,10 @@ test.each([
   // Shift heads have no queries and keys.
   [{ mixer: 'shift+mhsa', heads: 4, shiftHeads: 2 }, 2 * attentionWeights(1 / 2)],
   [{ mixer: 'shift', terms: 3 }, 2 * 3 * dim * dim],
+  [{ mixer: 'shift', terms: 3, parameter: 'depthwise' }, 2 * 3 * dim],
+  [{ mixer: 'shift', terms: 3, parameter: 'separable' }, 2 * (3 * dim + dim * dim)],
+  [{ mixer: 'shift', terms: 3, parameter: 'lowRank', rank: 2 }, 2 * 3 * 2 * 2 * dim],
+  [{ mixer: 'shift', terms: 3, parameter: 'cp', rank: 2 }, 2 * 2 * (3 + 2 * dim)],
 ])('%j has the weights that its sizes say', (config, weights) => {
   const params = languageModel({ ...(config as LanguageModelConfig), dim, layers: 2 }).init(createRandom(1));
   expect(countParams(params)).toBe(rest + weights);

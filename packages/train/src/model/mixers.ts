@@ -3,6 +3,7 @@ import { attentionMixer } from './attention-mixer';
 import type { ModelConfig } from './language-model-config';
 import type { AttentionConfig } from './position';
 import { shiftMixer } from './shift-mixer';
+import type { ShiftConfig } from './shift-parameter';
 import type { TokenMixer } from './token-mixer';
 
 interface MixerKind {
@@ -17,7 +18,7 @@ const attention = (config: ModelConfig) => attentionMixer(config.dim, config as 
 const mixers: Record<string, MixerKind> = {
   'aft-simple': { options: [], make: () => aftSimpleMixer },
   mhsa: { options: ['heads', 'position', 'maxLength'], make: attention },
-  shift: { options: ['terms'], make: ({ dim, terms }) => shiftMixer(dim, { terms: terms! }) },
+  shift: { options: ['terms', 'parameter', 'rank'], make: (config) => shiftMixer(config.dim, config as ShiftConfig) },
   'shift+mhsa': { options: ['heads', 'position', 'maxLength', 'shiftHeads'], make: attention },
 };
 

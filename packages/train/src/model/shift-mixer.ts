@@ -1,17 +1,18 @@
 import { causalOffsets, shiftConvolution, shiftConvolutionOperator } from '@mixfold/positional-shift';
 import { concat, reshape, slice, type Tensor2D, type Tensor3D, zeros } from '@tensorflow/tfjs-core';
 import type { Params } from './params';
+import { initialFactors, type ShiftConfig, thetaOf } from './shift-parameter';
 import type { MixerState, RowSizes, TokenMixer } from './token-mixer';
-import { uniformWeight } from './uniform-weight';
 
 /** A causal convolution: every token adds what it and the `terms - 1` before it say, each through a matrix of its own. */
-export function shiftMixer(dim: number, { terms }: { readonly terms: number }): TokenMixer {
+export function shiftMixer(dim: number, config: ShiftConfig): TokenMixer {
+  const { terms } = config;
   const reach = terms - 1;
   const offsets = causalOffsets(terms);
 
   const advance = (params: Params, rows: Tensor2D, { batch, time }: RowSizes, { position, tensors }: MixerState) => {
     const all = concat([tensors.rows!, reshape(rows, [batch, time, dim])], 1) as Tensor3D;
-    const seen = slice(shiftConvolution(all, params.theta as Tensor3D, { offsets }), [0, reach, 0], [-1, time, -1]);
+    const seen = slice(shiftConvolution(all, thetaOf(params, config), { offsets }), [0, reach, 0], [-1, time, -1]);
     const state: MixerState = {
       operator: 'shift',
       position: position + time,
@@ -23,12 +24,10 @@ export function shiftMixer(dim: number, { terms }: { readonly terms: number }): 
   return {
     operator: shiftConvolutionOperator,
     shapes: ({ batch, time }) => ({ x: [batch, time, dim], theta: [terms, dim, dim] }),
-    init: (random, width, outputDeviation) => ({
-      theta: uniformWeight(random, [terms, width, width], outputDeviation / Math.sqrt(terms)),
-    }),
+    init: (random, width, outputDeviation) => initialFactors(random, width, config, outputDeviation / Math.sqrt(terms)),
     apply(params, rows, { batch, time }) {
       const x = reshape(rows, [batch, time, dim]) as Tensor3D;
-      return reshape(shiftConvolution(x, params.theta as Tensor3D, { offsets }), rows.shape) as Tensor2D;
+      return reshape(shiftConvolution(x, thetaOf(params, config), { offsets }), rows.shape) as Tensor2D;
     },
     initialState: (batch) => ({ operator: 'shift', position: 0, tensors: { rows: zeros([batch, reach, dim]) } }),
     prefill: advance,
