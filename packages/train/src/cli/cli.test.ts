@@ -167,7 +167,7 @@ describe('mixfold eval, sample, report', () => {
 describe('bad input is one line, exit code 1, and nothing is written', () => {
   const mend = 'give a folder that mixfold train wrote';
   test.concurrent.each<[string, string[], string]>([
-    ['an unknown command', ['bench'], "unknown command 'bench'; the commands are train, eval, sample, report, doctor"],
+    ['an unknown command', ['bench'], "unknown command 'bench'; the commands are train, eval, sample, report, reproduce, doctor"],
     ['an unknown option', ['train', '--dims', '4'], 'unknown option --dims; the options are --task, --mixer'],
     ['an unknown short option', ['train', '-x'], 'unknown option -x; the options are'],
     ['a word too many', ['train', 'text'], "'text' is one word too many"],
@@ -240,6 +240,12 @@ describe('bad input is one line, exit code 1, and nothing is written', () => {
       ['sample', 'done', '--prompt', 'x', '--temperature', '-1'],
       '--temperature must be a finite number, 0 or above',
     ],
+    ['an unknown study', ['reproduce', 'gpt'], "--name 'gpt' does not exist; the choices are shift-heads"],
+    [
+      "a study into somebody else's folder",
+      ['reproduce', 'shift-heads', '--out', 'foreign'],
+      '--out foreign exists and is not a mixfold run; give another folder with --out',
+    ],
     ['no log', ['report', 'foreign'], `${join('foreign', 'log.jsonl')} cannot be read (ENOENT); ${mend}`],
   ])('%s', async (_, args, message) => {
     const before = await readdir(folder, { recursive: true });
@@ -265,6 +271,20 @@ describe('bad input is one line, exit code 1, and nothing is written', () => {
       expect([resumed.code, resumed.stdout]).toEqual([1, '']);
       await rm(damaged, { recursive: true });
     }
+  });
+});
+
+describe('mixfold reproduce', () => {
+  test('writes figures and a page, and may write over its own', async () => {
+    const words = ['--steps', '4', '--seeds', '1', '--dim', '8', '--layers', '1', '--heads', '2', '--batch', '2', '--windows', '2'];
+    const study = ['reproduce', 'shift-heads', '--data', 'text.txt', '--context', '8', '--backend', 'wasm', '--out', 'study', ...words];
+    const { code, stdout, stderr } = await mixfold(folder, ...study);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(lines(stdout).map(({ event }) => event)).toEqual([...new Array(18).fill('run'), 'end']);
+    const result = JSON.parse(await readFile(join(folder, 'study', 'result.json'), 'utf8'));
+    expect(result).toMatchObject({ study: 'shift-heads', config: { steps: 4, dim: 8 }, device: { backend: 'wasm' } });
+    expect(await readFile(join(folder, 'study', 'index.html'), 'utf8')).toContain('uPlot');
+    expect((await mixfold(folder, ...study)).code).toBe(0);
   });
 });
 

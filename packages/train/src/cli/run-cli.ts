@@ -4,6 +4,7 @@ import '../register-gradients';
 import { doctorCommand } from './doctor-command';
 import { evalCommand } from './eval-command';
 import { reportCommand } from './report-command';
+import { reproduceCommand } from './reproduce-command';
 import { sampleCommand } from './sample-command';
 import { trainCommand } from './train-command';
 
@@ -13,6 +14,7 @@ const commands: Record<string, CommandDef<any>> = {
   eval: evalCommand,
   sample: sampleCommand,
   report: reportCommand,
+  reproduce: reproduceCommand,
   doctor: doctorCommand,
 };
 

@@ -11,9 +11,10 @@ export type LogLine = { event: string } & Record<string, unknown>;
 /**
  * Refuses a folder that holds something other than an earlier run, before anything is written.
  *
+ * @param isOwn - whether a folder that is not empty may be written over; default that it holds a run.
  * @throws InputError naming the folder and the cure.
  */
-export async function checkRunFolder(directory: string): Promise<void> {
+export async function checkRunFolder(directory: string, isOwn: (directory: string) => Promise<boolean> = isRun): Promise<void> {
   const cure = 'give another folder with --out';
   const found = await stat(directory).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
@@ -24,7 +25,7 @@ export async function checkRunFolder(directory: string): Promise<void> {
   const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
     throw new InputError(`--out ${directory} cannot be read (${error.code}); ${cure}`);
   });
-  if (names.length > 0 && !(await isRun(directory)))
+  if (names.length > 0 && !(await isOwn(directory)))
     throw new InputError(`--out ${directory} exists and is not a mixfold run; ${cure}`);
 }
 
