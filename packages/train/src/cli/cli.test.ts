@@ -240,7 +240,7 @@ describe('bad input is one line, exit code 1, and nothing is written', () => {
       ['sample', 'done', '--prompt', 'x', '--temperature', '-1'],
       '--temperature must be a finite number, 0 or above',
     ],
-    ['an unknown study', ['reproduce', 'gpt'], "--name 'gpt' does not exist; the choices are shift-heads"],
+    ['an unknown study', ['reproduce', 'gpt'], "there is no study 'gpt'; the studies are shift-heads"],
     [
       "a study into somebody else's folder",
       ['reproduce', 'shift-heads', '--out', 'foreign'],

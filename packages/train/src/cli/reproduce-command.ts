@@ -11,7 +11,7 @@ import { runStudy } from '../studies/shift-heads/run-study';
 import { studyPage } from '../studies/shift-heads/study-page';
 import { checkArguments } from './check-arguments';
 import { deviceOptions, readDevice } from './device-options';
-import { type Given, readChoice, readInteger, readNumber, readText } from './read-options';
+import { type Given, readInteger, readNumber, readText } from './read-options';
 
 const defaults = {
   steps: 600,
@@ -51,7 +51,8 @@ export const reproduceCommand = defineCommand({
   args: options,
   async run({ args, rawArgs }) {
     checkArguments(rawArgs, options, args);
-    const name = readChoice('name', args.name, ['shift-heads']);
+    const { name } = args;
+    if (name !== 'shift-heads') throw new InputError(`there is no study '${name}'; the studies are shift-heads`);
     const directory = args.out === undefined ? `runs/${name}` : readText('out', args.out as Given);
     const given = (option: keyof typeof defaults) => (args[option] ?? String(defaults[option])) as Given;
     const config = {
