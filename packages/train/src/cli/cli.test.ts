@@ -276,8 +276,35 @@ describe('bad input is one line, exit code 1, and nothing is written', () => {
 
 describe('mixfold reproduce', () => {
   test('writes figures and a page, and may write over its own', async () => {
-    const words = ['--steps', '4', '--seeds', '1', '--dim', '8', '--layers', '1', '--heads', '2', '--batch', '2', '--windows', '2'];
-    const study = ['reproduce', 'shift-heads', '--data', 'text.txt', '--context', '8', '--backend', 'wasm', '--out', 'study', ...words];
+    const words = [
+      '--steps',
+      '4',
+      '--seeds',
+      '1',
+      '--dim',
+      '8',
+      '--layers',
+      '1',
+      '--heads',
+      '2',
+      '--batch',
+      '2',
+      '--windows',
+      '2',
+    ];
+    const study = [
+      'reproduce',
+      'shift-heads',
+      '--data',
+      'text.txt',
+      '--context',
+      '8',
+      '--backend',
+      'wasm',
+      '--out',
+      'study',
+      ...words,
+    ];
     const { code, stdout, stderr } = await mixfold(folder, ...study);
     expect([code, stderr]).toEqual([0, '']);
     expect(lines(stdout).map(({ event }) => event)).toEqual([...new Array(18).fill('run'), 'end']);

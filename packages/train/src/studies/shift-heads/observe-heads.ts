@@ -20,7 +20,7 @@ function patternsOf({ query, key, bias }: AttentionHeads): Tensor4D {
   });
 }
 
-const causalMask = (time: number): Tensor2D => linalg.bandPart(ones([time, time]), -1, 0) as Tensor2D;
+const causalMask = (time: number): Tensor2D => tidy(() => linalg.bandPart(ones([time, time]), -1, 0) as Tensor2D);
 
 /** Scores every attention head of a model on a batch. */
 export async function observeHeads(model: LanguageModel, params: Params, batch: TextBatch): Promise<ObservedHead[]> {

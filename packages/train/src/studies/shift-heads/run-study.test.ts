@@ -38,7 +38,8 @@ describeBackends(
             model.apply(weights, inputs, {
               ...options,
               watch: (layer, heads) => {
-                const oneHot = (x: tf.Tensor) => tf.mul(tf.tile(tf.reshape(x, [1, 1, time, time]), [2, 1, 1, 1]), 20) as tf.Tensor4D;
+                const oneHot = (x: tf.Tensor) =>
+                  tf.mul(tf.tile(tf.reshape(x, [1, 1, time, time]), [2, 1, 1, 1]), 20) as tf.Tensor4D;
                 const before = tf.concat([tf.slice(places, [0, 0], [1, -1]), tf.slice(places, [0, 0], [time - 1, -1])], 0);
                 return options.watch!(layer, { ...heads, query: oneHot(before), key: oneHot(places) });
               },

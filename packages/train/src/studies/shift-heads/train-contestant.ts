@@ -19,7 +19,7 @@ export interface Training {
 export async function trainContestant(
   model: LanguageModel,
   corpus: TextCorpus,
-  { steps, ...sizes }: Training,
+  { steps, batch, context, rate }: Training,
   seed: number,
   stops: readonly number[],
   visit: (state: TrainState) => Promise<void>,
@@ -28,8 +28,9 @@ export async function trainContestant(
   let state: TrainState | undefined;
   for (const stop of [...stops.filter((step) => step > 0 && step < steps), steps]) {
     const controller = new AbortController();
-    // An evaluation of all held-out text at the end would take longer than a short training.
-    const config = { model, corpus, steps: steps + 1, ...sizes, seed, evaluateEvery: steps + 1, signal: controller.signal };
+    // A run that ends evaluates all held-out text, which takes longer than a short training: this one is stopped a step before.
+    const sizes = { batch, context, rate, seed, steps: steps + 1, evaluateEvery: steps + 1 };
+    const config = { model, corpus, ...sizes, signal: controller.signal };
     for await (const event of train(state === undefined ? config : { ...config, state })) {
       if (event.event === 'step') losses.push(event.loss);
       if (event.event === 'step' && event.step === stop) controller.abort();
