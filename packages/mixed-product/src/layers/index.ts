@@ -1,0 +1,9 @@
+export type { BasisDescription } from './basis-description';
+export {
+  GeneralizedConvolution,
+  type GeneralizedConvolutionArgs,
+  type ParameterArgs,
+} from './generalized-convolution-layer';
+export { GraphConvolution, type GraphConvolutionArgs } from './graph-convolution-layer';
+export type { InitializerArg } from './layer-options';
+export { MultiHeadAttention, type MultiHeadAttentionArgs } from './multi-head-attention-layer';
