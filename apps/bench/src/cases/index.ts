@@ -15,6 +15,7 @@ import { einsumCase } from './einsum';
 import { gemmCase } from './gemm';
 import { gemmThreadsCase } from './gemm-threads';
 import { primitivesCase } from './primitives';
+import { shiftConvolutionCase } from './shift-convolution';
 import { tfjsKernelsCase } from './tfjs-kernels';
 import { trainStepCase } from './train-step';
 import { trainStepTorchCase } from './train-step-torch';
@@ -38,6 +39,7 @@ export const cases: readonly BenchCase[] = [
   aftLocalStepCase,
   aftLocalMemoryCase,
   aftLocalStockCase,
+  shiftConvolutionCase,
   ...operatorCases.flatMap((operatorCase) => passesOf(operatorCase).map((pass) => operatorBench(operatorCase, pass))),
   aftConvMemoryCase,
   aftFullFallbackCase,
