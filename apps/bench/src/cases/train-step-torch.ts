@@ -22,10 +22,10 @@ async function measure(): Promise<Measurement> {
   const steps = mixfoldSteps(data.x, data.target);
   // Read from the bundle in dist/ and from its source alike.
   const script = join(import.meta.dirname, '..', 'src', 'peers', 'torch_train_step.py');
-  const started = await TorchTrainStep.start(script, layerSizes, weights, data);
+  const started = await TorchTrainStep.start(script, layerSizes, weights, data).catch((error: Error) => error.message);
   try {
-    if (started === null) {
-      return { rows: [{ name: 'PyTorch', form: 'not measured', value: 'python3 cannot import torch' }], targets: [] };
+    if (started === null || typeof started === 'string') {
+      return { rows: [{ name: 'PyTorch', form: 'not measured', value: started ?? 'the process ended' }], targets: [] };
     }
     const { torch, made } = started;
     for (const { enter, gradients, name } of steps) {
@@ -55,7 +55,7 @@ async function measure(): Promise<Measurement> {
       targets: steps.map(({ name }) => ({ text: `${name}, over PyTorch`, value: median(name) / median('PyTorch'), atMost: 2.5 })),
     };
   } finally {
-    started?.torch.close();
+    if (typeof started === 'object') started?.torch.close();
     tf.dispose([data.x, data.target, ...Object.values(weights)]);
     for (const step of steps) step.dispose();
   }

@@ -2,6 +2,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import type * as tf from '@tensorflow/tfjs-core';
+import { pythonWithTorch } from './python-with-torch';
 
 /** What PyTorch computed at the weights given. */
 export interface TorchGradients {
@@ -22,7 +23,8 @@ export class TorchTrainStep {
 
   /**
    * @param script - path of `torch_train_step.py`.
-   * @returns the process and its loss and gradients; null if `python3` cannot import torch.
+   * @returns the process and its loss and gradients; null if it ends without them.
+   * @throws Error if no python3 has PyTorch.
    */
   static async start(
     script: string,
@@ -31,8 +33,7 @@ export class TorchTrainStep {
     data: Readonly<{ x: tf.Tensor; target: tf.Tensor }>,
   ): Promise<{ torch: TorchTrainStep; made: TorchGradients } | null> {
     const env = { ...process.env, OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1', MKL_NUM_THREADS: '1' };
-    const python = spawn('python3', [script], { stdio: ['pipe', 'pipe', 'ignore'], env });
-    // Without python3 there is no answer either.
+    const python = spawn(await pythonWithTorch(), [script], { stdio: ['pipe', 'pipe', 'ignore'], env });
     python.on('error', () => python.stdout.destroy());
     python.stdin.on('error', () => {});
     const torch = new TorchTrainStep(python, createInterface({ input: python.stdout }));

@@ -1,10 +1,9 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import type { Input } from '../draw';
 import type { OperatorCase, Sizes } from '../operator-case';
+import { pythonWithTorch } from './python-with-torch';
 
 export interface TorchAbout {
   readonly version: string;
@@ -127,23 +126,6 @@ export class Torch {
     if ('error' in answer) throw new Error(answer.error);
     return answer.answer as Result;
   }
-}
-
-/** The first python3 of PATH that has PyTorch: a system's own may stand behind another. */
-async function pythonWithTorch(): Promise<string> {
-  const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => existsSync(join(folder, 'python3')));
-  for (const folder of folders) {
-    const python = join(folder, 'python3');
-    const hasTorch = await new Promise<boolean>((resolve) => {
-      const child = spawn(python, ['-c', 'import importlib.util, sys; sys.exit(importlib.util.find_spec("torch") is None)'], {
-        stdio: 'ignore',
-      });
-      child.on('error', () => resolve(false));
-      child.on('close', (code) => resolve(code === 0));
-    });
-    if (hasTorch) return python;
-  }
-  throw new Error(folders.length === 0 ? 'there is no python3' : `no python3 of PATH imports torch (${folders.join(', ')})`);
 }
 
 function described(name: string, { shape, trained, below, positive, data }: Input) {
