@@ -6,6 +6,7 @@ import { type ConvolutionSizes, convolutionReference } from '../generalized-conv
 import { lowRankParameter } from '../parameter/parameter';
 import { matricesOfEdges } from '../sparse-product/reference';
 import { randomEdges } from '../sparse-product/test-edges';
+import { summedOver, viewAs } from '../tape/views';
 import { agrees } from '../test-agreement';
 import { sparseBasis } from './sparse-basis';
 
@@ -109,6 +110,23 @@ describeForms('sparseBasis', { fused: ['wasm', 'webgpu'] }, (form) => {
     const flat = tf.reshape(tf.transpose(h, [2, 1, 0, 3]), [2, 3, 2]);
     const sum = tf.sum(tf.matMul(tf.reshape(dense, [2, 4, 3]), flat as tf.Tensor3D), 0);
     await assertClose('adjoint', back, await sum.data(), { relative: form.tolerance.forward });
+  });
+
+  test('a variable is read anew by every map: the edges are sorted once, their weights train', async () => {
+    const weight = tf.variable(tf.tensor1d([1, 2]));
+    const basis = sparseBasis({
+      source: [0, 1],
+      target: [1, 0],
+      weight: weight as unknown as tf.Tensor1D,
+      inputSize: 2,
+      outputSize: 2,
+    });
+    const x = tf.tensor3d([3, 5], [1, 2, 1]);
+    const { grads } = form.run(() => tf.variableGrads(() => summedOver<tf.Scalar>(viewAs(basis.apply(x), [2]), 0), [weight]));
+    expect(Array.from(await grads[weight.name]!.data())).toEqual([3, 5]);
+    weight.assign(tf.tensor1d([10, 20]));
+    expect(Array.from(await form.run(() => basis.apply(x)).data())).toEqual([100, 30]);
+    weight.dispose();
   });
 
   test('no edges carry nothing', async () => {
