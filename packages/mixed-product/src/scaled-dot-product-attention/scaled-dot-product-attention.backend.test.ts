@@ -61,10 +61,17 @@ describeForms('scaledDotProductAttention', { fused: fusedBackends }, (form) => {
   const shapes = isSlow ? (isBrief ? sizes.slice(2, 3) : [...sizes.slice(0, 7), sizes[8]!]) : sizes;
 
   for (const file of ['scaledDotProductAttention', 'attentionOptions']) {
-    runConformance(form, file, ({ query, key, value, mask, bias }, attrs) => {
-      const options = { ...(attrs as AttentionOptions), mask, bias };
-      return scaledDotProductAttention(query as tf.Tensor4D, key as tf.Tensor4D, value as tf.Tensor4D, options);
-    });
+    // Of the long causal case reductions of tfjs over its rows take a software GPU a quarter of a minute.
+    const only = (attrs: Record<string, unknown>) => !isBrief || file === 'attentionOptions' || attrs.causal === false;
+    runConformance(
+      form,
+      file,
+      ({ query, key, value, mask, bias }, attrs) => {
+        const options = { ...(attrs as AttentionOptions), mask, bias };
+        return scaledDotProductAttention(query as tf.Tensor4D, key as tf.Tensor4D, value as tf.Tensor4D, options);
+      },
+      only,
+    );
   }
 
   for (const causal of isBrief ? [true] : [false, true]) {
@@ -128,9 +135,7 @@ describeForms('scaledDotProductAttention', { fused: fusedBackends }, (form) => {
     { name: 'mask [h, t, s], bias [b, h, t, s]', mask: [4, 11, 14], bias: [3, 4, 11, 14], options: {} },
     { name: 'bias [1, h, 1, s], causal', bias: [1, 4, 1, 14], options: { causal: true } },
   ];
-  // On WebGPU every set of kinds of options is programs of its own.
-  const chosen = together.filter(({ mask, options }) => !isSlow || mask === undefined || 'dropout' in options);
-  test.each(isBrief ? chosen.slice(1, 2) : chosen)('options work together: $name', async ({ mask, bias, options }) => {
+  test.each(isBrief ? together.slice(2, 3) : together)('options work together: $name', async ({ mask, bias, options }) => {
     const random = new SeededRandom(8);
     const sizes = { batch: 3, heads: 4, keyHeads: 2, target: 11, source: 14, headDim: 5, valueDim: 6 };
     const { cotangent, ...drawn } = randomAttention(random, sizes);

@@ -12,7 +12,6 @@ import { webgpuBiasGradient } from './webgpu-bias';
 import { makeDScores, receivedFunctions } from './webgpu-dscores';
 import {
   acceptsAttention,
-  attributesOf,
   eachRow,
   openMain,
   pairFunctions,
@@ -46,7 +45,6 @@ export const webgpuAttentionBackward: FusedKernel = {
 function receive(call: KernelCall): TensorInfo {
   const { batch, heads, target, valueDim } = sizesOf(call);
   const rows = batch * heads * target;
-  const { rate } = attributesOf(call);
   return runPairs(call, {
     name: 'AttentionReceive',
     inputs: ['output', 'dOutput', 'largest', 'denominator'],
@@ -63,7 +61,7 @@ function receive(call: KernelCall): TensorInfo {
   for (var c = 0u; c < uniforms.valueDim; c++) {
     let share = select(0.0, dOutput[source + c] * inverse, sum > 0.0);
     product += share * output[source + c];
-    received[made + c] = ${rate === 0 ? 'share' : 'share * uniforms.keep'};
+    received[made + c] = share * uniforms.keep;
   }
   received[made + uniforms.valueDim] = product;
   received[made + uniforms.valueDim + 1u] = largest[row];
@@ -98,7 +96,7 @@ function differentiateQueries(call: KernelCall, received: TensorInfo) {
   const { batch, heads, target, headDim } = sizesOf(call);
   const tiles = Math.min(tilesOf(headDim), MOST_QUERY_TILES);
   const shares = Math.ceil(tilesOf(headDim) / tiles);
-  const code = `${pairFunctions(call)}${receivedFunctions}
+  const code = `${pairFunctions}${receivedFunctions}
 ${declareAttention(['weights'])}
 ${storeFunction('storeQuery', 'dQuery', 'queryRows', 'targets', 'headDim', 'uniforms.scale * ')}
 ${openMain}
@@ -128,7 +126,6 @@ ${openMain}
 
 function differentiateSources(call: KernelCall, received: TensorInfo) {
   const { batch, keyHeads, source, headDim, valueDim } = sizesOf(call);
-  const { rate } = attributesOf(call);
   const widest = Math.max(tilesOf(headDim), tilesOf(valueDim));
   const [keyTiles, valueTiles] = [headDim, valueDim].map((width) => Math.min(tilesOf(width), MOST_SOURCE_TILES)) as [
     number,
@@ -138,7 +135,7 @@ function differentiateSources(call: KernelCall, received: TensorInfo) {
   const column = (c: number) => `firstColumn + ${c * ATTENTION_TILE}u + column`;
   // The first target that sees the first source of the tile.
   const begin = `(max(firstSource + uniforms.targets, uniforms.reach) - uniforms.reach) / ${ATTENTION_TILE}u * ${ATTENTION_TILE}u`;
-  const code = `${pairFunctions(call)}${receivedFunctions}
+  const code = `${pairFunctions}${receivedFunctions}
 ${declareAttention(['weights', 'dWeights'])}
 ${storeFunction('storeKey', 'dKey', 'keyRows', 'sources', 'headDim')}
 ${storeFunction('storeValue', 'dValue', 'keyRows', 'sources', 'valueDim')}
@@ -155,7 +152,7 @@ ${openMain}
     for (var firstTarget = ${begin}; firstTarget < uniforms.targets; firstTarget += ${ATTENTION_TILE}u) {
       ${makeDScores('targets')}
       ${storeWeights('dWeights', 'dScore')}
-      ${rate === 0 ? '' : eachRow('score', 'targets', 'kept($value, $t, $j)')}
+      ${eachRow('score', 'targets', 'kept($value, $t, $j)')}
       ${storeWeights('weights', 'score')}
       ${repeat(keyTiles, (c) => addWeighed(`keySum${c}_`, 'dWeights', `known(queryOf(firstTarget + row, ${column(c)}))`))}
       ${repeat(valueTiles, (c) => addWeighed(`valueSum${c}_`, 'weights', `known(receivedOf(firstTarget + row, ${column(c)}))`))}

@@ -15,7 +15,7 @@ export function webgpuBiasGradient(call: KernelCall, received: TensorInfo): Reco
   const own = { batches: ownBatches, heads: ownHeads, tiles: sharesTargets ? 1 : tilesOf(target) };
   // Tiles that lie wholly behind what their targets see stay 0.
   const sees = `firstSource + uniforms.targets < firstTarget + ${ATTENTION_TILE}u + uniforms.reach`;
-  const code = `${pairFunctions(call)}${receivedFunctions}
+  const code = `${pairFunctions}${receivedFunctions}
 ${declareAttention([])}
 ${openMain}
   let tilesAcross = (uniforms.sources + ${ATTENTION_TILE - 1}u) / ${ATTENTION_TILE}u;

@@ -1,7 +1,6 @@
 import { ATTENTION_TILE, addWeighed, declareAttention, type FusedKernel, storeWeights } from '@mixfold/tensor-ops';
 import {
   acceptsAttention,
-  attributesOf,
   eachRow,
   makeScores,
   openMain,
@@ -24,11 +23,10 @@ export const webgpuAttention: FusedKernel = {
   accepts: acceptsAttention,
   run(call) {
     const { batch, heads, target, valueDim } = sizesOf(call);
-    const { rate } = attributesOf(call);
     const tiles = Math.min(tilesOf(valueDim), MOST_TILES);
     const shares = Math.ceil(tilesOf(valueDim) / tiles);
     const saves = call.outputShapes.largest !== undefined;
-    const code = `${pairFunctions(call)}
+    const code = `${pairFunctions}
 ${declareAttention(['weights'])}
 var<workgroup> rowParts: array<f32, ${ATTENTION_TILE * 8}>;
 fn valueOf(j: u32, c: u32) -> f32 {
@@ -58,7 +56,7 @@ ${openMain}
     top = most;
     ${eachRow('score', 'sources', 'weightsOf($value, vec4f(top[$row]))')}
     total = total * change + vec4f(${[0, 1, 2, 3].map((i) => `dot(score${i}, vec4f(1.0))`).join(', ')});
-    ${rate === 0 ? '' : eachRow('score', 'sources', 'kept($value, $t, $j)')}
+    ${eachRow('score', 'sources', 'kept($value, $t, $j)')}
     ${storeWeights('weights', 'score')}
     ${repeat(tiles, (c) => {
       const moved = [0, 1, 2, 3].map((i) => `sum${c}_${i} *= change.${'xyzw'[i]};`).join(' ');
@@ -72,7 +70,7 @@ ${openMain}
   for (var part = 0u; part < 8u; part++) {
     total += vec4f(${[0, 1, 2, 3].map((i) => `rowParts[(4u * y + ${i}u) * 8u + part]`).join(', ')});
   }
-  let factor = select(vec4f(), vec4f(${rate === 0 ? '1.0' : 'uniforms.keep'}) / total, total > vec4f());
+  let factor = select(vec4f(), vec4f(uniforms.keep) / total, total > vec4f());
   ${repeat(4, (i) => {
     const stores = repeat(
       tiles,

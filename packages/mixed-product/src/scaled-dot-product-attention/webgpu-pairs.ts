@@ -41,21 +41,18 @@ export function acceptsAttention({ inputs, outputShapes, backend }: KernelCall):
 
 /**
  * WGSL of what every kernel needs: where a head lies (`selectHead` sets it), elements of query and key by row and step, and scores of pairs from their
- * products: -1e30 for a pair that is not attended or does not exist.
+ * products: -1e30 for a pair that is not attended or does not exist. What is absent is asked of uniforms, so that all calls share a few shaders.
  */
-export function pairFunctions(call: KernelCall): string {
-  const { mask, bias } = call.inputs;
-  const { rate } = attributesOf(call);
-  return `
+export const pairFunctions = /* wgsl */ `
 var<private> queryRows: u32;
 var<private> keyRows: u32;
-${mask ? 'var<private> maskAt: u32;' : ''}
-${bias ? 'var<private> biasAt: u32;' : ''}
+var<private> maskAt: u32;
+var<private> biasAt: u32;
 fn selectHead(batch: u32, head: u32) {
   queryRows = (batch * uniforms.heads + head) * uniforms.targets;
   keyRows = (batch * uniforms.keyHeads + head / (uniforms.heads / uniforms.keyHeads)) * uniforms.sources;
-  ${mask ? 'maskAt = batch * uniforms.maskBatch + head * uniforms.maskHead;' : ''}
-  ${bias ? 'biasAt = batch * uniforms.biasBatch + head * uniforms.biasHead;' : ''}
+  maskAt = batch * uniforms.maskBatch + head * uniforms.maskHead;
+  biasAt = batch * uniforms.biasBatch + head * uniforms.biasHead;
 }
 fn queryOf(t: u32, k: u32) -> f32 {
   let at = (queryRows + min(t, uniforms.targets - 1u)) * uniforms.headDim + min(k, uniforms.headDim - 1u);
@@ -67,19 +64,16 @@ fn keyOf(j: u32, k: u32) -> f32 {
 }
 fn scoresOf(products: vec4f, t: vec4u, j: vec4u) -> vec4f {
   let inside = (t < vec4u(uniforms.targets)) & (j < vec4u(uniforms.sources));
-  ${mask || bias ? 'let row = min(t, vec4u(uniforms.targets - 1u)); let column = min(j, vec4u(uniforms.sources - 1u));' : ''}
+  let row = min(t, vec4u(uniforms.targets - 1u));
+  let column = min(j, vec4u(uniforms.sources - 1u));
   var scores = products;
-  ${
-    bias
-      ? `let ofBias = biasAt + row * uniforms.biasRow + column;
-  scores = max(scores + vec4f(bias[ofBias.x], bias[ofBias.y], bias[ofBias.z], bias[ofBias.w]), vec4f(-1e30));`
-      : ''
+  if (uniforms.hasBias != 0u) {
+    let place = biasAt + row * uniforms.biasRow + column;
+    scores = max(scores + vec4f(bias[place.x], bias[place.y], bias[place.z], bias[place.w]), vec4f(-1e30));
   }
-  ${
-    mask
-      ? `let ofMask = maskAt + row * uniforms.maskRow + column;
-  scores = select(vec4f(-1e30), scores, vec4f(mask[ofMask.x], mask[ofMask.y], mask[ofMask.z], mask[ofMask.w]) != vec4f());`
-      : ''
+  if (uniforms.hasMask != 0u) {
+    let place = maskAt + row * uniforms.maskRow + column;
+    scores = select(vec4f(-1e30), scores, vec4f(mask[place.x], mask[place.y], mask[place.z], mask[place.w]) != vec4f());
   }
   return select(vec4f(-1e30), scores, inside & (j + uniforms.targets <= t + uniforms.reach));
 }
@@ -90,15 +84,11 @@ fn weightsOf(scores: vec4f, largest: vec4f) -> vec4f {
 fn known(x: f32) -> f32 {
   return select(0.0, x, (uniforms.hides == 0u) | ((bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u));
 }
-${
-  rate === 0
-    ? 'fn kept(x: vec4f, t: vec4u, j: vec4u) -> vec4f { return x; }'
-    : `${randomBitsCode('vec4u')}
+${randomBitsCode('vec4u')}
 fn kept(x: vec4f, t: vec4u, j: vec4u) -> vec4f {
+  if (uniforms.threshold == 0u) { return x; }
   return select(vec4f(), x, randomBits((queryRows + t) * uniforms.sources + j) >= vec4u(uniforms.threshold));
-}`
 }`;
-}
 
 /** Sets `<name>0` to `<name>3` to what `element` gives of each of them, as `$value`, at its targets `$t` and sources `$j`; all are vectors of four. */
 export function eachRow(name: string, across: 'targets' | 'sources', element: string): string {
@@ -148,7 +138,8 @@ export function runPairs<Output extends string>(
 ): Record<Output, TensorInfo> {
   const backend: WebGpuBackend = webGpuBackend(call.backend);
   const inputs: Record<string, TensorInfo> = { ...program.made };
-  for (const name of program.inputs) if (call.inputs[name]) inputs[name] = call.inputs[name];
+  // An absent mask or bias is bound to something that is there, and not read.
+  for (const name of program.inputs) inputs[name] = call.inputs[name] ?? call.inputs.query!;
   const across = Math.min(program.workgroups, 32768);
   return runProgram<Output>(backend, {
     name: program.name,
@@ -167,13 +158,11 @@ function uniformsOf(call: KernelCall, own: Readonly<Record<string, number>>, cod
   const { first, second, threshold, scale: keep } = dropoutPlan({ rate, seed });
   const [maskBatch, maskHead, maskRow] = pairStrides(call.inputs.mask?.shape ?? [1, 1]);
   const [biasBatch, biasHead, biasRow] = pairStrides(call.inputs.bias?.shape ?? [1, 1]);
+  const [hasMask, hasBias] = [call.inputs.mask, call.inputs.bias].map((pairs) => Number(pairs !== undefined)) as [number, number];
   const whole = {
     ...{ batches: batch, heads, keyHeads, targets: target, sources: source, headDim, valueDim, threshold, ...own },
     // A causal call is no shader of its own: it reaches as far as there are sources.
-    ...{
-      reach: causal ? source : 2 ** 31,
-      hides: Number(causal || call.inputs.mask !== undefined || call.inputs.bias !== undefined),
-    },
+    ...{ reach: causal ? source : 2 ** 31, hasMask, hasBias, hides: Math.max(Number(causal), hasMask, hasBias) },
     ...{ maskBatch, maskHead, maskRow, biasBatch, biasHead, biasRow, first: first >>> 0, second: second >>> 0 },
   };
   const uniforms: Record<string, WebGpuUniform> = {};
