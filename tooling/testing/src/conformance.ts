@@ -27,6 +27,13 @@ export type ConformanceCall = (inputs: Record<string, tf.Tensor>, attrs: Record<
 const files = import.meta.glob<ConformanceFile>('../conformance/*.json', { import: 'default' });
 const masks: readonly string[] = ['keyMask', 'mask'];
 
+/** The cases of `conformance/<file>.json`, for what `runConformance` does not fit: functions that give numbers. */
+export async function conformanceCases(file: string): Promise<readonly ConformanceCase[]> {
+  const load = files[`../conformance/${file}.json`];
+  if (!load) throw new RangeError(`conformanceCases: no file '${file}' in tooling/testing/conformance`);
+  return (await load()).cases;
+}
+
 /** Numbers that the output of a small case has at most. */
 const SLOW_FORM_ELEMENTS = 200;
 

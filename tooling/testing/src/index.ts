@@ -1,5 +1,5 @@
 export { assertClose, type ClosenessBound, ClosenessError, rms } from './assert-close';
-export { type ConformanceCall, runConformance } from './conformance';
+export { type ConformanceCall, conformanceCases, runConformance } from './conformance';
 export { countDispatches } from './count-dispatches';
 export { describeBackends, type TestBackend, testBackends, useBackend, type WasmBuild } from './describe-backends';
 export { describeForms, type TestForm } from './describe-forms';

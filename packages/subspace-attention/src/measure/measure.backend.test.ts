@@ -1,9 +1,7 @@
 import type { Array64 } from '@mixfold/tensor-ops';
-import { describeBackends, SeededRandom, tensorOf } from '@mixfold/testing';
+import { conformanceCases, describeBackends, SeededRandom, tensorOf } from '@mixfold/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import rates from '../../../../tooling/testing/conformance/codingRate.json';
-import given from '../../../../tooling/testing/conformance/codingRateGiven.json';
 import { denoisingStep } from '../theory/denoising-layer';
 import { runDenoising, sampleMixture } from '../theory/index';
 import {
@@ -20,6 +18,8 @@ import {
   sparsity,
   tiedness,
 } from './index';
+
+const [rates, given] = await Promise.all([conformanceCases('codingRate'), conformanceCases('codingRateGiven')]);
 
 type RateAttributes = { epsilonSquared: number; normalize: 'token' | 'none' };
 const identity = (...diagonal: number[]) => ({
@@ -38,20 +38,17 @@ const heads = (...columns: number[][][]) => {
 };
 
 describeBackends('measures', () => {
-  test.each(rates.cases.map((vector) => [vector.name, vector] as const))('conformance codingRate > %s', async (_, vector) => {
-    const rate = await codingRate(tensorOf(vector.inputs.tokens) as tf.Tensor2D, vector.attrs as RateAttributes);
+  test.each(rates.map((vector) => [vector.name, vector] as const))('conformance codingRate > %s', async (_, vector) => {
+    const rate = await codingRate(tensorOf(vector.inputs.tokens!) as tf.Tensor2D, vector.attrs as unknown as RateAttributes);
     expect(Math.abs(rate / vector.output.data[0]! - 1)).toBeLessThan(1e-6);
   });
 
-  test.each(given.cases.map((vector) => [vector.name, vector] as const))(
-    'conformance codingRateGiven > %s',
-    async (_, vector) => {
-      const { tokens, subspaces } = vector.inputs;
-      const options = vector.attrs as RateAttributes;
-      const rate = await codingRateGiven(tensorOf(tokens) as tf.Tensor2D, tensorOf(subspaces), options);
-      expect(Math.abs(rate / vector.output.data[0]! - 1)).toBeLessThan(1e-6);
-    },
-  );
+  test.each(given.map((vector) => [vector.name, vector] as const))('conformance codingRateGiven > %s', async (_, vector) => {
+    const { tokens, subspaces } = vector.inputs;
+    const options = vector.attrs as unknown as RateAttributes;
+    const rate = await codingRateGiven(tensorOf(tokens!) as tf.Tensor2D, tensorOf(subspaces!), options);
+    expect(Math.abs(rate / vector.output.data[0]! - 1)).toBeLessThan(1e-6);
+  });
 
   test('read tensors of a batch, and leave them alone', async () => {
     const random = new SeededRandom(3);
