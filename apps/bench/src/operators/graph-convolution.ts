@@ -3,14 +3,15 @@ import { matMul, matMulOperator } from '@mixfold/tensor-ops';
 import type * as tf from '@tensorflow/tfjs-core';
 import { type EdgeLists, edgeLists } from '../../../../packages/mixed-product/src/sparse-product/edge-lists';
 import { edgeProduct, edgeSoftmax, sparseProduct } from '../../../../packages/mixed-product/src/sparse-product/edge-maps';
-import type { Draw, Input } from '../draw';
+import { Draw, type Input } from '../draw';
 import { operatorCase, type Sizes } from '../operator-case';
 
-/** The edges of a case by its sizes: they are lists on the host, sorted once, as a model has them. */
+/** Edges by the sizes of a case, which all cases of those sizes share: they are lists on the host, sorted once, as a model has them. */
 const drawn = new Map<string, { source: Int32Array; target: Int32Array }>();
 const keyOf = ({ nodes, edges }: Sizes) => `${nodes} ${edges}`;
 
-function drawEdges(sizes: Sizes, draw: Draw): Record<'source' | 'target', Input> {
+function drawEdges(sizes: Sizes): Record<'source' | 'target', Input> {
+  const draw = new Draw(sizes.edges!);
   const [source, target] = [draw.ids([sizes.edges!], sizes.nodes!), draw.ids([sizes.edges!], sizes.nodes!)];
   // A graph is stored by target: so are the edges of other libraries' fast paths.
   target.data.sort();
@@ -81,7 +82,7 @@ export const graphConvolutionCase = operatorCase({
     x: draw.normals([given.batch, given.nodes, given.dim]),
     weight: draw.normals([1, given.edges]),
     theta: draw.normals([given.dim, given.outputDim], { deviation: 0.1 }),
-    ...drawEdges(given, draw),
+    ...drawEdges(given),
   }),
   ours: ({ x, weight, theta }, given) =>
     matMul(sparseProduct(x as tf.Tensor3D, weight as tf.Tensor2D, listsOf(given)), theta as tf.Tensor2D),
@@ -133,7 +134,7 @@ export const edgeProductCase = operatorCase({
   inputs: (given, draw) => ({
     left: draw.normals([given.batch, given.nodes, given.dim]),
     right: draw.normals([given.batch, given.nodes, given.dim]),
-    ...drawEdges(given, draw),
+    ...drawEdges(given),
   }),
   ours: ({ left, right }, given) => edgeProduct(left as tf.Tensor3D, right as tf.Tensor3D, listsOf(given)),
   reference({ left, right, source, target }, { batch, nodes, edges, dim }) {
@@ -167,7 +168,7 @@ export const edgeSoftmaxCase = operatorCase({
   operators: [edgeSoftmaxOperator],
   sizes: edgeSizes,
   repeats: 'edges',
-  inputs: (given, draw) => ({ scores: draw.normals([given.batch, given.edges]), ...drawEdges(given, draw) }),
+  inputs: (given, draw) => ({ scores: draw.normals([given.batch, given.edges]), ...drawEdges(given) }),
   ours: ({ scores }, given) => edgeSoftmax(scores, listsOf(given)),
   reference: ({ scores, target }, given) => softmaxOf(scores.data, target.data, given),
   gradients({ scores, target }, dOutput, given) {
