@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
 /** What one operator may cost a page, gzipped and without tfjs and its siblings: as it is, and with its kernels stubbed.
  * Kernels are forward and backward, in two WASM builds and WGSL; AFT-local holds three operators, one per kind of bias. */
-const budgets = { withKernels: '20 kB', withoutKernels: '7 kB' };
+const budgets = { withKernels: '21 kB', withoutKernels: '7 kB' };
 
 /** The ground floor and the training package are not operator packages. */
 const operatorPackages = readdirSync('packages').filter(

@@ -38,7 +38,7 @@ export const webgpuFractionalShift: FusedKernel = {
   run(call) {
     const { x, offset } = call.inputs as Record<'x' | 'offset', TensorInfo>;
     const output = runElements(webGpuBackend(call.backend), {
-      name: 'FractionalShift',
+      name: 'RealShift',
       inputs: { x, offset },
       shape: x.shape,
       uniforms: uniformsOf(call),
@@ -58,7 +58,7 @@ fn element(i: i32) -> f32 {
 
 function inputGradient(call: KernelCall, dOutput: TensorInfo, offset: TensorInfo): TensorInfo {
   return runElements(webGpuBackend(call.backend), {
-    name: 'FractionalShiftBackwardInput',
+    name: 'RealShiftInput',
     inputs: { dOutput, offset },
     shape: dOutput.shape,
     uniforms: uniformsOf(call),
@@ -98,7 +98,7 @@ function offsetGradient(call: KernelCall, x: TensorInfo, dOutput: TensorInfo, of
   const positions = call.sizes.batch! * call.sizes.time!;
   const chunk = Math.max(8, Math.ceil(Math.sqrt(positions)));
   const partial = runElements(backend, {
-    name: 'FractionalShiftBackwardOffset',
+    name: 'RealShiftOffset',
     inputs: { x, dOutput, offset },
     shape: [Math.ceil(positions / chunk), heads],
     uniforms: { ...uniformsOf(call), heads, chunk, positions },

@@ -6,7 +6,7 @@ export const webgpuRelativeBias: FusedKernel = {
   accepts: acceptsPlaces,
   run({ inputs: { values }, attributes, outputShapes, backend }) {
     const bias = runElements(webGpuBackend(backend), {
-      name: 'RelativePositionBias',
+      name: 'DiagonalCopies',
       inputs: { values: values! },
       shape: outputShapes.bias!,
       uniforms: { n: attributes.length as number, columns: values!.shape[1]! },
@@ -26,7 +26,7 @@ export const webgpuRelativeBiasBackward: FusedKernel = {
   accepts: acceptsPlaces,
   run({ inputs: { values, dBias }, attributes, outputShapes, backend }) {
     const dValues = runElements(webGpuBackend(backend), {
-      name: 'RelativePositionBiasBackward',
+      name: 'DiagonalSums',
       inputs: { dBias: dBias! },
       shape: outputShapes.dValues!,
       uniforms: { n: attributes.length as number, columns: values!.shape[1]! },

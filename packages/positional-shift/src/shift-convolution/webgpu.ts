@@ -51,7 +51,7 @@ export const webgpuShiftConvolution: FusedKernel = {
     const { x, theta } = call.inputs as Record<'x' | 'theta', TensorInfo>;
     const [terms, dim, columns] = theta.shape as [number, number, number];
     const output = product(call, {
-      name: 'ShiftConvolution',
+      name: 'ShiftedProduct',
       inputs: { x, theta },
       shape: call.outputShapes.output!,
       size: { rows: util.sizeFromShape(x.shape) / dim, columns, depth: terms * dim },
@@ -76,7 +76,7 @@ export const webgpuShiftConvolutionBackward: FusedKernel = {
     const made: Record<string, TensorInfo> = {};
     if (call.outputShapes.dX) {
       made.dX = product(call, {
-        name: 'ShiftConvolutionBackwardInput',
+        name: 'ShiftedProductInput',
         inputs: { dOutput, theta },
         shape: call.outputShapes.dX,
         size: { rows: positions, columns: dim, depth: terms * outputDim },
@@ -91,7 +91,7 @@ export const webgpuShiftConvolutionBackward: FusedKernel = {
     }
     if (call.outputShapes.dTheta) {
       made.dTheta = product(call, {
-        name: 'ShiftConvolutionBackwardParameters',
+        name: 'ShiftedProductParameters',
         inputs: { x, dOutput },
         shape: call.outputShapes.dTheta,
         size: { rows: terms * dim, columns: outputDim, depth: positions },

@@ -10,7 +10,7 @@ import { layoutOf } from './layout';
 function run({ backend, attributes }: KernelCall, x: TensorInfo, adjoint: boolean): TensorInfo {
   const { length, inner, offset, boundary } = layoutOf(x.shape, attributes);
   return runElements(webGpuBackend(backend), {
-    name: adjoint ? 'ShiftBackward' : 'Shift',
+    name: adjoint ? 'ShiftedPlacesBackward' : 'ShiftedPlaces',
     inputs: { x },
     shape: x.shape,
     uniforms: { length, inner, offset, boundary: boundaryCode(boundary) },
