@@ -1,18 +1,8 @@
 import { defineOperator } from '@mixfold/tensor-ops';
+import { edgeAttributeRules, edgeAttributes, edgeDtypes } from '../sparse-product/edge-contract';
 import { composedEdgeProduct, composedEdgeProductBackward } from './composed';
 import { wasmEdgeProduct, wasmEdgeProductBackward } from './wasm';
 import { webgpuEdgeProduct, webgpuEdgeProductBackward } from './webgpu';
-
-const attributes = { longestRow: 0, longestColumn: 0 };
-const attributeRules = { longestRow: 'nonNegativeInteger', longestColumn: 'nonNegativeInteger' } as const;
-const dtypes = {
-  edgeRow: 'int32',
-  edgeColumn: 'int32',
-  rowStart: 'int32',
-  rowEdge: 'int32',
-  columnStart: 'int32',
-  columnEdge: 'int32',
-} as const;
 
 /** The gradient of `edgeProductOperator`. */
 export const edgeProductBackwardOperator = /* @__PURE__ */ defineOperator({
@@ -29,9 +19,9 @@ export const edgeProductBackwardOperator = /* @__PURE__ */ defineOperator({
     columnEdge: 'edges',
     dOutput: 'batch edges',
   },
-  dtypes,
-  attributes,
-  attributeRules,
+  dtypes: edgeDtypes,
+  attributes: edgeAttributes,
+  attributeRules: edgeAttributeRules,
   outputs: { dLeft: 'batch columns channels', dRight: 'batch rows channels' },
   compose: composedEdgeProductBackward,
   kernels: { wasm: wasmEdgeProductBackward, webgpu: webgpuEdgeProductBackward },
@@ -53,9 +43,9 @@ export const edgeProductOperator = /* @__PURE__ */ defineOperator({
     columnStart: 'columnStarts',
     columnEdge: 'edges',
   },
-  dtypes,
-  attributes,
-  attributeRules,
+  dtypes: edgeDtypes,
+  attributes: edgeAttributes,
+  attributeRules: edgeAttributeRules,
   outputs: { output: 'batch edges' },
   compose: composedEdgeProduct,
   kernels: { wasm: wasmEdgeProduct, webgpu: webgpuEdgeProduct },

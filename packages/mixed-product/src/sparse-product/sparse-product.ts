@@ -1,19 +1,8 @@
 import { defineOperator, ShapeError } from '@mixfold/tensor-ops';
 import { composedSparseProduct, composedSparseProductBackward } from './composed';
+import { edgeAttributeRules, edgeAttributes, edgeDtypes } from './edge-contract';
 import { wasmSparseProduct, wasmSparseProductBackward } from './wasm';
 import { webgpuSparseProduct, webgpuSparseProductBackward } from './webgpu';
-
-/** Edges of the fullest row and column: how long the composed form takes. */
-const attributes = { longestRow: 0, longestColumn: 0 };
-const attributeRules = { longestRow: 'nonNegativeInteger', longestColumn: 'nonNegativeInteger' } as const;
-const dtypes = {
-  edgeRow: 'int32',
-  edgeColumn: 'int32',
-  rowStart: 'int32',
-  rowEdge: 'int32',
-  columnStart: 'int32',
-  columnEdge: 'int32',
-} as const;
 
 /** The gradient of `sparseProductOperator`. */
 export const sparseProductBackwardOperator = /* @__PURE__ */ defineOperator({
@@ -30,9 +19,9 @@ export const sparseProductBackwardOperator = /* @__PURE__ */ defineOperator({
     columnEdge: 'edges',
     dOutput: 'batch rows channels',
   },
-  dtypes,
-  attributes,
-  attributeRules,
+  dtypes: edgeDtypes,
+  attributes: edgeAttributes,
+  attributeRules: edgeAttributeRules,
   outputs: { dX: 'batch columns channels', dWeight: 'samples edges' },
   compose: composedSparseProductBackward,
   kernels: { wasm: wasmSparseProductBackward, webgpu: webgpuSparseProductBackward },
@@ -63,9 +52,9 @@ export const sparseProductOperator = /* @__PURE__ */ defineOperator({
     columnStart: 'columnStarts',
     columnEdge: 'edges',
   },
-  dtypes,
-  attributes,
-  attributeRules,
+  dtypes: edgeDtypes,
+  attributes: edgeAttributes,
+  attributeRules: edgeAttributeRules,
   outputs: { output: '...output' },
   shapes: outputShape,
   compose: composedSparseProduct,
