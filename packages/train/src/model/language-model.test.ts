@@ -8,7 +8,8 @@ import { disposeLanguageState } from '../training/generate';
 import { languageLoss } from '../training/language-loss';
 import { lossAndGradients } from '../training/loss-and-gradients';
 import { languageModel } from './language-model';
-import { countParams, flattenParams, type Params, rebuildParams } from './params';
+import { countParams, flattenParams, type Params } from './params';
+import { expectSlope, streamedLogits } from './test-model';
 
 const config = { mixer: 'aft-simple', dim: 12, layers: 2 } as const;
 const [BATCH, TIME] = [3, 7];
@@ -60,18 +61,9 @@ describeBackends('languageModel', (backend) => {
     const params = model.init(createRandom(1));
     const tokens = someTokens();
     const whole = model.apply(params, { inputs: tokens }, { training: false });
-    const part = (from: number, time: number) => tf.slice(tokens, [0, from], [BATCH, time]) as tf.Tensor2D;
-    const start = model.prefill(params, part(0, 3), model.initialState(BATCH));
-    const middle = model.prefill(params, part(3, 2), start.state);
-    let state = middle.state;
-    const parts: tf.Tensor[] = [start.logits, middle.logits];
-    for (let at = 5; at < TIME; at++) {
-      const next = model.step(params, tf.reshape(part(at, 1), [BATCH]) as tf.Tensor1D, state);
-      parts.push(tf.reshape(next.logits, [BATCH, 1, 256]));
-      state = next.state;
-    }
-    expect(state.map(({ position }) => position)).toEqual([TIME, TIME]);
-    await assertClose('logits', tf.concat(parts, 1), await whole.data(), { relative: backend.tolerance.gradient });
+    const { logits, positions } = streamedLogits(model, params, tokens, [3, 5]);
+    expect(positions).toEqual([TIME, TIME]);
+    await assertClose('logits', logits, await whole.data(), { relative: backend.tolerance.gradient });
   });
 
   test('a stream stays exact far from its beginning', async () => {
@@ -107,27 +99,10 @@ describeBackends('languageModel', (backend) => {
   test('gradients agree with differences of the loss along a random direction', async () => {
     const params = model.init(createRandom(1));
     const batch = { inputs: someTokens(), targets: someTokens(TIME, 2) };
-    const lossOf = (weights: typeof params) => languageLoss(model, weights, batch, true);
+    const lossOf = (weights: Params) => languageLoss(model, weights, batch, true);
     const { gradients } = lossAndGradients(lossOf, params);
     const random = createRandom(6);
-    const weights = flattenParams(params).map(([, weight]) => weight);
-    for (let repeat = 0; repeat < 2; repeat++) {
-      const directions = weights.map(({ size, shape }) =>
-        tf.tensor(
-          Float32Array.from({ length: size }, () => 2 * random.uniform() - 1),
-          shape,
-        ),
-      );
-      const step = 2 ** -8;
-      const shifted = async (by: number) => {
-        const moved = weights.map((weight, i) => tf.add(weight, tf.mul(directions[i]!, by)));
-        return (await lossOf(rebuildParams(params, moved)).data())[0]!;
-      };
-      const measured = ((await shifted(step)) - (await shifted(-step))) / (2 * step);
-      const predicted = tf.sum(tf.stack(gradients.map((gradient, i) => tf.sum(tf.mul(gradient, directions[i]!)))));
-      const difference = Math.abs(measured - (await predicted.data())[0]!);
-      expect(difference).toBeLessThan(1e-3 + 5e-3 * Math.abs(measured));
-    }
+    for (let repeat = 0; repeat < 2; repeat++) await expectSlope(lossOf, params, gradients, random);
   });
 
   test('the same seed gives the same weights', async () => {

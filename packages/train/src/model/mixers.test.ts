@@ -9,7 +9,8 @@ import { languageLoss } from '../training/language-loss';
 import { lossAndGradients } from '../training/loss-and-gradients';
 import { languageModel } from './language-model';
 import type { LanguageModelConfig } from './language-model-config';
-import { countParams, flattenParams, type Params, rebuildParams } from './params';
+import { countParams, type Params } from './params';
+import { expectSlope, streamedLogits } from './test-model';
 import type { AttentionHeads } from './token-mixer';
 
 const [BATCH, TIME, dim] = [2, 6, 8];
@@ -45,18 +46,9 @@ describeBackends('mixers', (backend) => {
     const params = model.init(createRandom(1));
     const tokens = someTokens();
     const whole = model.apply(params, { inputs: tokens }, { training: false });
-    const part = (from: number, time: number) => tf.slice(tokens, [0, from], [BATCH, time]) as tf.Tensor2D;
-    const start = model.prefill(params, part(0, 3), model.initialState(BATCH));
-    const middle = model.prefill(params, part(3, 1), start.state);
-    const parts: tf.Tensor[] = [start.logits, middle.logits];
-    let { state } = middle;
-    for (let at = 4; at < TIME; at++) {
-      const next = model.step(params, tf.reshape(part(at, 1), [BATCH]) as tf.Tensor1D, state);
-      parts.push(tf.reshape(next.logits, [BATCH, 1, 256]));
-      state = next.state;
-    }
-    expect(state.map(({ position }) => position)).toEqual(new Array(layers).fill(TIME));
-    await assertClose('logits', tf.concat(parts, 1), await whole.data(), { relative: backend.tolerance.gradient });
+    const { logits, positions } = streamedLogits(model, params, tokens, [3, 4]);
+    expect(positions).toEqual(new Array(layers).fill(TIME));
+    await assertClose('logits', logits, await whole.data(), { relative: backend.tolerance.gradient });
   });
 
   test.each(named)('%s: gradients agree with differences of the loss, and leave nothing behind', async (_, config) => {
@@ -65,23 +57,7 @@ describeBackends('mixers', (backend) => {
     const batch = { inputs: someTokens(), targets: someTokens(2) };
     const lossOf = (weights: Params) => languageLoss(model, weights, batch, true);
     const { gradients } = lossAndGradients(lossOf, params);
-    const random = createRandom(6);
-    const weights = flattenParams(params).map(([, weight]) => weight);
-    const directions = weights.map(({ size, shape }) =>
-      tf.tensor(
-        Float32Array.from({ length: size }, () => 2 * random.uniform() - 1),
-        shape,
-      ),
-    );
-    const step = 2 ** -8;
-    const shifted = async (by: number) => {
-      const moved = weights.map((weight, i) => tf.add(weight, tf.mul(directions[i]!, by)));
-      return (await lossOf(rebuildParams(params, moved)).data())[0]!;
-    };
-    const measured = ((await shifted(step)) - (await shifted(-step))) / (2 * step);
-    const predicted = tf.sum(tf.stack(gradients.map((gradient, i) => tf.sum(tf.mul(gradient, directions[i]!)))));
-    const difference = Math.abs(measured - (await predicted.data())[0]!);
-    expect(difference).toBeLessThan(1e-3 + 5e-3 * Math.abs(measured));
+    await expectSlope(lossOf, params, gradients, createRandom(6));
     if (backend.name === 'webgpu') return;
     await expectNoLeak(() => lossAndGradients(lossOf, params) as unknown as tf.TensorContainer);
     await expectNoLeak(() => {
