@@ -1,15 +1,15 @@
 import { OptionError, type OptionRule } from '@mixfold/tensor-ops';
+import {
+  type InitializerArg,
+  type LayerVariable,
+  type ReadInitializer,
+  readInitializer,
+  type Shape,
+} from '@mixfold/tensor-ops/layers';
 import type { serialization, Tensor2D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 import type { PositionBias } from '../position-bias';
-import {
-  type AftLayerArgs,
-  type InitializerArg,
-  type LayerVariable,
-  ProjectedLayer,
-  readInitializer,
-  type Shape,
-} from './projected-layer';
+import { type AftLayerArgs, ProjectedLayer } from './projected-layer';
 
 /** How a layer learns its position bias. */
 export interface BiasLayerArgs extends AftLayerArgs {
@@ -21,17 +21,17 @@ export interface BiasLayerArgs extends AftLayerArgs {
   biasInitializer?: InitializerArg;
 }
 
-const rules: Record<string, OptionRule> = { maxLength: 'positiveInteger' };
+const rules: Record<string, OptionRule> = { maxLength: 'positiveInteger', biasRank: 'unchecked', biasInitializer: 'unchecked' };
 
 /** A projected layer with a learned position bias. */
 export abstract class BiasedLayer extends ProjectedLayer {
   readonly #maxLength: number | undefined;
   readonly #biasRank: number | null;
-  readonly #initializer: ReturnType<typeof readInitializer>;
+  readonly #initializer: ReadInitializer;
   #weights: readonly LayerVariable[] = [];
 
   constructor(args: BiasLayerArgs = {}, ownRules: Record<string, OptionRule> = {}) {
-    super(args, { ...rules, ...ownRules }, ['biasRank', 'biasInitializer']);
+    super(args, { ...rules, ...ownRules });
     const { biasRank } = args;
     if (biasRank !== undefined && biasRank !== null && !(Number.isSafeInteger(biasRank) && biasRank > 0)) {
       throw new OptionError(`${this.getClassName()}: option biasRank must be an integer above 0, or null, got ${biasRank}`);

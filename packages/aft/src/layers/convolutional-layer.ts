@@ -1,8 +1,9 @@
 import { OptionError, type OptionRule } from '@mixfold/tensor-ops';
+import type { LayerVariable } from '@mixfold/tensor-ops/layers';
 import type { serialization, Tensor } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 import { normalizeConvKernel } from '../normalize-conv-kernel/normalize-conv-kernel';
-import { type AftLayerArgs, type LayerVariable, ProjectedLayer } from './projected-layer';
+import { type AftLayerArgs, ProjectedLayer } from './projected-layer';
 
 /** What the convolutional layers are configured by. */
 export interface ConvLayerArgs extends AftLayerArgs {

@@ -1,14 +1,20 @@
-import { checkOptions, type OptionRule, ShapeError } from '@mixfold/tensor-ops';
-import { add, matMul, reshape, type serialization, type Tensor, tidy, type Variable } from '@tensorflow/tfjs-core';
+import type { OptionRule } from '@mixfold/tensor-ops';
+import {
+  checkLayerOptions,
+  type InitializerArg,
+  inputOf,
+  knownShape,
+  type LayerArgs,
+  type LayerVariable,
+  passedMask,
+  projectLastAxis,
+  type ReadInitializer,
+  readInitializer,
+  type Shape,
+} from '@mixfold/tensor-ops/layers';
+import { type serialization, type Tensor, tidy } from '@tensorflow/tfjs-core';
 import { initializers, layers } from '@tensorflow/tfjs-layers';
 import { type QueryActivation, queryActivations } from '../query-activation';
-
-type LayerArgs = NonNullable<ConstructorParameters<typeof layers.Layer>[0]>;
-type Initializer = ReturnType<typeof initializers.zeros>;
-export type LayerVariable = ReturnType<layers.Layer['addWeight']>;
-export type Shape = (number | null)[];
-/** An initializer, its name, or its configuration. */
-export type InitializerArg = Initializer | string | serialization.ConfigDict;
 
 /** What every AFT layer is configured by. */
 export interface AftLayerArgs extends LayerArgs {
@@ -32,32 +38,8 @@ const baseRules: Record<string, OptionRule> = {
   queryActivation: queryActivations,
   outputProjection: 'boolean',
   useBias: 'boolean',
+  kernelInitializer: 'unchecked',
 };
-
-/** What tfjs itself takes and writes for any layer; their values are its own to check. */
-const layerOptions = [
-  'kernelInitializer',
-  'name',
-  'trainable',
-  'dtype',
-  'inputShape',
-  'batchInputShape',
-  'batchSize',
-  'weights',
-  'inputDType',
-  'updatable',
-  'customObjects',
-];
-
-/** tfjs reads initializers, by name, configuration or object, in its own layers only; so a dense layer reads and writes ours. */
-export function readInitializer(initializer: InitializerArg): {
-  readonly initializer: Initializer;
-  readonly config: serialization.ConfigDictValue;
-} {
-  const dense = layers.dense({ units: 1, name: 'initializer', kernelInitializer: initializer as Initializer });
-  const { kernelInitializer } = dense as unknown as { kernelInitializer: Initializer };
-  return { initializer: kernelInitializer, config: dense.getConfig().kernelInitializer! };
-}
 
 /** A tf.layers layer that projects its input to query, key and value, mixes them, and projects back. Subclasses say how to mix. */
 export abstract class ProjectedLayer extends layers.Layer {
@@ -66,16 +48,14 @@ export abstract class ProjectedLayer extends layers.Layer {
   readonly #dim: number | undefined;
   readonly #outputProjection: boolean;
   readonly #useBias: boolean;
-  readonly #kernelInitializer: ReturnType<typeof readInitializer>;
+  readonly #kernelInitializer: ReadInitializer;
   readonly #kernels: Record<string, LayerVariable> = {};
   readonly #biases: Record<string, LayerVariable> = {};
 
-  /** `rules` are those of a subclass's options; `others` are options that the subclass checks itself. */
-  constructor(args: AftLayerArgs = {}, rules: Record<string, OptionRule> = {}, others: readonly string[] = []) {
+  /** `rules` are those of a subclass's own options. */
+  constructor(args: AftLayerArgs = {}, rules: Record<string, OptionRule> = {}) {
     super(args);
-    const unchecked = [...layerOptions, ...others];
-    const own = Object.fromEntries(Object.entries(args).filter(([name]) => !unchecked.includes(name)));
-    checkOptions(this.getClassName(), own, { ...baseRules, ...rules });
+    checkLayerOptions(this.getClassName(), args, { ...baseRules, ...rules });
     this.causal = args.causal ?? false;
     this.queryActivation = args.queryActivation === undefined ? 'sigmoid' : args.queryActivation;
     this.#dim = args.dim;
@@ -102,10 +82,7 @@ export abstract class ProjectedLayer extends layers.Layer {
   protected addMixingWeights(_dim: number, _inputShape: Shape): void {}
 
   override build(inputShape: Shape | Shape[]): void {
-    const shape = this.#shapeOf(inputShape);
-    const width = shape.at(-1);
-    if (typeof width !== 'number')
-      throw new ShapeError(`${this.getClassName()}: the last axis of the input must be known, got ${width}`);
+    const [shape, width] = knownShape(this.getClassName(), inputShape, this.axes());
     const dim = this.#dim ?? width;
     // What may be refused comes first, before any weight is there.
     const keyWidth = this.keyWidth(dim);
@@ -120,23 +97,20 @@ export abstract class ProjectedLayer extends layers.Layer {
   override call(inputs: Tensor | Tensor[], kwargs: Record<string, unknown>): Tensor {
     return tidy(() => {
       this.invokeCallHook(inputs, kwargs as never);
-      const input = Array.isArray(inputs) ? inputs[0]! : inputs;
-      const masks = kwargs?.mask as Tensor | Tensor[] | null | undefined;
-      const keyMask = (Array.isArray(masks) ? masks[0] : masks) ?? undefined;
-      const [query, key, value] = ['query', 'key', 'value'].map((name) => this.#project(name, input)) as [Tensor, Tensor, Tensor];
-      const mixed = this.mix(query, key, value, keyMask);
+      const { x, mask } = inputOf(inputs, kwargs);
+      const [query, key, value] = ['query', 'key', 'value'].map((name) => this.#project(name, x)) as [Tensor, Tensor, Tensor];
+      const mixed = this.mix(query, key, value, mask);
       return this.#outputProjection ? this.#project('output', mixed) : mixed;
     });
   }
 
   override computeOutputShape(inputShape: Shape | Shape[]): Shape {
-    const shape = this.#shapeOf(inputShape);
-    const width = shape.at(-1)!;
+    const [shape, width] = knownShape(this.getClassName(), inputShape, this.axes());
     return [...shape.slice(0, -1), this.#outputProjection ? width : (this.#dim ?? width)];
   }
 
   override computeMask(_inputs: Tensor | Tensor[], mask?: Tensor | Tensor[]): Tensor {
-    return (Array.isArray(mask) ? mask[0]! : mask) as Tensor;
+    return passedMask(mask);
   }
 
   override getConfig(): serialization.ConfigDict {
@@ -151,28 +125,12 @@ export abstract class ProjectedLayer extends layers.Layer {
     };
   }
 
-  #shapeOf(inputShape: Shape | Shape[]): Shape {
-    const shape = (Array.isArray(inputShape[0]) ? inputShape[0] : inputShape) as Shape;
-    const axes = this.axes();
-    if (shape.length !== axes.length) {
-      throw new ShapeError(
-        `${this.getClassName()}: input must have ${axes.length} axes [${axes.join(' ')}], got [${shape.join(', ')}]`,
-      );
-    }
-    return shape;
-  }
-
   #addProjection(name: string, from: number, to: number): void {
     this.#kernels[name] = this.addWeight(`${name}Kernel`, [from, to], 'float32', this.#kernelInitializer.initializer);
     if (this.#useBias) this.#biases[name] = this.addWeight(`${name}Bias`, [to], 'float32', initializers.zeros());
   }
 
-  /** In two dimensions: the gradient that tfjs has for a product of [batch, time, dim] and a matrix throws. */
   #project(name: string, x: Tensor): Tensor {
-    const width = x.shape.at(-1)!;
-    const kernel = this.#kernels[name]!.read() as Variable;
-    const product = matMul(reshape(x, [x.size / width, width]), kernel);
-    const bias = this.#biases[name]?.read();
-    return reshape(bias ? add(product, bias) : product, [...x.shape.slice(0, -1), kernel.shape[1]!]);
+    return projectLastAxis(x, this.#kernels[name]!, this.#biases[name]);
   }
 }

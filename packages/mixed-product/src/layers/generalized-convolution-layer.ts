@@ -1,4 +1,15 @@
 import { OptionError, type OptionRule, ShapeError } from '@mixfold/tensor-ops';
+import {
+  checkLayerOptions,
+  type InitializerArg,
+  inputOf,
+  knownShape,
+  type LayerArgs,
+  type LayerVariable,
+  type ReadInitializer,
+  readInitializer,
+  type Shape,
+} from '@mixfold/tensor-ops/layers';
 import { serialization, type Tensor, type Tensor1D, type Tensor3D, tidy } from '@tensorflow/tfjs-core';
 import { initializers, layers } from '@tensorflow/tfjs-layers';
 import type { ConvolutionBasis } from '../basis/convolution-basis';
@@ -12,15 +23,6 @@ import {
   separableParameter,
 } from '../parameter/parameter';
 import { type BasisDescription, describedBasis, plainDescription } from './basis-description';
-import {
-  checkLayerOptions,
-  firstShape,
-  type InitializerArg,
-  type LayerArgs,
-  type LayerVariable,
-  readInitializer,
-  type Shape,
-} from './layer-options';
 
 /** What every structured convolution is configured by. */
 export interface ParameterArgs extends LayerArgs {
@@ -54,7 +56,7 @@ const rules: Record<string, OptionRule> = {
 /** A structured convolution with a learned parameter over a basis that a subclass makes. */
 export abstract class StructuredLayer extends layers.Layer {
   readonly #args: ParameterArgs;
-  readonly #initializer: ReturnType<typeof readInitializer>;
+  readonly #initializer: ReadInitializer;
   readonly #factors: Record<string, LayerVariable> = {};
   #bias: LayerVariable | undefined;
   #basis: ConvolutionBasis | undefined;
@@ -75,7 +77,7 @@ export abstract class StructuredLayer extends layers.Layer {
   protected abstract makeBasis(): ConvolutionBasis;
 
   override build(inputShape: Shape | Shape[]): void {
-    const [nodes, dim] = this.#sizesOf(firstShape(inputShape));
+    const [[, nodes], dim] = this.#shapeOf(inputShape);
     const basis = this.#readBasis();
     if (nodes !== null && nodes !== basis.inputSize) {
       throw new ShapeError(`${this.getClassName()}: the input has ${nodes} nodes but the basis ${basis.inputSize}`);
@@ -104,8 +106,7 @@ export abstract class StructuredLayer extends layers.Layer {
   override call(inputs: Tensor | Tensor[], kwargs: Record<string, unknown>): Tensor {
     return tidy(() => {
       this.invokeCallHook(inputs, kwargs as never);
-      const input = (Array.isArray(inputs) ? inputs[0]! : inputs) as Tensor3D;
-      return generalizedConvolution(input, this.#readBasis(), this.#readParameter(), {
+      return generalizedConvolution(inputOf(inputs, kwargs).x as Tensor3D, this.#readBasis(), this.#readParameter(), {
         bias: this.#bias?.read() as Tensor1D | undefined,
       });
     });
@@ -136,18 +137,12 @@ export abstract class StructuredLayer extends layers.Layer {
     return this.#basis;
   }
 
-  #sizesOf(shape: Shape): [number | null, number] {
-    if (shape.length !== 3)
-      throw new ShapeError(`${this.getClassName()}: input must have 3 axes [batch nodes dim], got [${shape.join(', ')}]`);
-    const dim = shape[2];
-    if (typeof dim !== 'number')
-      throw new ShapeError(`${this.getClassName()}: the last axis of the input must be known, got ${dim}`);
-    return [shape[1]!, dim];
+  #shapeOf(inputShape: Shape | Shape[]): [shape: Shape, dim: number] {
+    return knownShape(this.getClassName(), inputShape, ['batch', 'nodes', 'dim']);
   }
 
   override computeOutputShape(inputShape: Shape | Shape[]): Shape {
-    const shape = firstShape(inputShape);
-    const [, dim] = this.#sizesOf(shape);
+    const [shape, dim] = this.#shapeOf(inputShape);
     return [shape[0]!, this.#readBasis().outputSize, this.#args.units ?? dim];
   }
 

@@ -1,3 +1,4 @@
+export type { InitializerArg } from '@mixfold/tensor-ops/layers';
 export type { BasisDescription } from './basis-description';
 export {
   GeneralizedConvolution,
@@ -5,5 +6,4 @@ export {
   type ParameterArgs,
 } from './generalized-convolution-layer';
 export { GraphConvolution, type GraphConvolutionArgs } from './graph-convolution-layer';
-export type { InitializerArg } from './layer-options';
 export { MultiHeadAttention, type MultiHeadAttentionArgs } from './multi-head-attention-layer';

@@ -1,17 +1,19 @@
 import { matMul, OptionError, type OptionRule, ShapeError } from '@mixfold/tensor-ops';
-import { serialization, type Tensor, type Tensor1D, type Tensor3D, type Tensor4D, tidy } from '@tensorflow/tfjs-core';
-import { initializers, layers } from '@tensorflow/tfjs-layers';
-import { scaledDotProductAttention } from '../scaled-dot-product-attention/scaled-dot-product-attention';
-import { addBias } from '../tape/add-bias';
-import { permuted, viewAs } from '../tape/views';
 import {
   checkLayerOptions,
   type InitializerArg,
   type LayerArgs,
   type LayerVariable,
+  passedMask,
+  type ReadInitializer,
   readInitializer,
   type Shape,
-} from './layer-options';
+} from '@mixfold/tensor-ops/layers';
+import { serialization, type Tensor, type Tensor1D, type Tensor3D, type Tensor4D, tidy } from '@tensorflow/tfjs-core';
+import { initializers, layers } from '@tensorflow/tfjs-layers';
+import { scaledDotProductAttention } from '../scaled-dot-product-attention/scaled-dot-product-attention';
+import { addBias } from '../tape/add-bias';
+import { permuted, viewAs } from '../tape/views';
 
 /** What a multi-head attention is configured by. */
 export interface MultiHeadAttentionArgs extends LayerArgs {
@@ -60,7 +62,7 @@ export class MultiHeadAttention extends layers.Layer {
   /** @nocollapse */
   static className = 'MultiHeadAttention';
   readonly #args: MultiHeadAttentionArgs;
-  readonly #initializer: ReturnType<typeof readInitializer>;
+  readonly #initializer: ReadInitializer;
   readonly #kernels: Record<string, LayerVariable> = {};
   readonly #biases: Record<string, LayerVariable> = {};
   #calls = 0;
@@ -119,7 +121,7 @@ export class MultiHeadAttention extends layers.Layer {
   }
 
   override computeMask(_inputs: Tensor | Tensor[], mask?: Tensor | Tensor[]): Tensor {
-    return (Array.isArray(mask) ? mask[0]! : mask) as Tensor;
+    return passedMask(mask);
   }
 
   override getConfig(): serialization.ConfigDict {

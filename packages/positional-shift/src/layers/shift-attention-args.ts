@@ -1,6 +1,6 @@
-import { checkOptions, OptionError } from '@mixfold/tensor-ops';
+import { OptionError } from '@mixfold/tensor-ops';
+import { checkLayerOptions, type InitializerArg, type LayerArgs } from '@mixfold/tensor-ops/layers';
 import { type Boundary, boundaries } from '../boundary';
-import { type InitializerArg, type LayerArgs, ownOptions } from './layer-parts';
 
 /**
  * How shifts stand beside content: heads of their own; a gate between the two in every head; a learned bias of the scores at the offsets; or values that are shifted before
@@ -43,7 +43,7 @@ export interface ShiftAttentionConfig {
 
 /** Checks the options of a layer. */
 export function configOf(args: ShiftAttentionArgs): ShiftAttentionConfig {
-  checkOptions('ShiftAttention', ownOptions(args), {
+  checkLayerOptions('ShiftAttention', args, {
     heads: 'nonNegativeInteger',
     offsets: 'unchecked',
     combine: combinations,
@@ -51,6 +51,7 @@ export function configOf(args: ShiftAttentionArgs): ShiftAttentionConfig {
     causal: 'boolean',
     boundary: boundaries,
     useBias: 'boolean',
+    kernelInitializer: 'unchecked',
   });
   const { heads = 4, offsets = [1], combine = 'heads', headDim, causal = false, useBias = true } = args;
   const boundary = args.boundary ?? (combine === 'gated' ? 'replicate' : 'zero');

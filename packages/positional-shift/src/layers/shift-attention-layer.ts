@@ -1,4 +1,14 @@
-import { OptionError, ShapeError } from '@mixfold/tensor-ops';
+import { OptionError } from '@mixfold/tensor-ops';
+import {
+  inputOf,
+  knownShape,
+  type LayerVariable,
+  passedMask,
+  projectLastAxis,
+  type ReadInitializer,
+  readInitializer,
+  type Shape,
+} from '@mixfold/tensor-ops/layers';
 import {
   concat,
   expandDims,
@@ -11,7 +21,6 @@ import {
   tidy,
 } from '@tensorflow/tfjs-core';
 import { initializers, layers } from '@tensorflow/tfjs-layers';
-import { inputOf, type LayerVariable, project, readInitializer, type Shape, sequenceShape } from './layer-parts';
 import { mixHeads } from './mix-heads';
 import { configOf, type ShiftAttentionArgs, type ShiftAttentionConfig } from './shift-attention-args';
 
@@ -42,7 +51,7 @@ export class ShiftAttention extends layers.Layer {
   /** @nocollapse */
   static className = 'ShiftAttention';
   readonly #config: ShiftAttentionConfig;
-  readonly #kernelInitializer: ReturnType<typeof readInitializer>;
+  readonly #kernelInitializer: ReadInitializer;
   readonly #kernels: Record<string, LayerVariable> = {};
   readonly #biases: Record<string, LayerVariable> = {};
   #gate: LayerVariable | undefined;
@@ -57,7 +66,7 @@ export class ShiftAttention extends layers.Layer {
   }
 
   override build(inputShape: Shape | Shape[]): void {
-    const [, width] = sequenceShape('ShiftAttention', inputShape, (message) => new ShapeError(message));
+    const [, width] = knownShape('ShiftAttention', inputShape, ['batch', 'time', 'dim']);
     const { heads, offsets, combine } = this.#config;
     const shares = heads > 0 ? heads : offsets.length;
     this.#headDim = this.#config.headDim ?? width / shares;
@@ -131,11 +140,11 @@ export class ShiftAttention extends layers.Layer {
   }
 
   override computeOutputShape(inputShape: Shape | Shape[]): Shape {
-    return sequenceShape('ShiftAttention', inputShape, (message) => new ShapeError(message))[0];
+    return knownShape('ShiftAttention', inputShape, ['batch', 'time', 'dim'])[0];
   }
 
   override computeMask(_inputs: Tensor | Tensor[], mask?: Tensor | Tensor[]): Tensor {
-    return (Array.isArray(mask) ? mask[0]! : mask) as Tensor;
+    return passedMask(mask);
   }
 
   override getConfig(): serialization.ConfigDict {
@@ -170,7 +179,7 @@ export class ShiftAttention extends layers.Layer {
   }
 
   #project(name: string, x: Tensor): Tensor {
-    return project(x, this.#kernels[name]!, this.#biases[name]);
+    return projectLastAxis(x, this.#kernels[name]!, this.#biases[name]);
   }
 }
 

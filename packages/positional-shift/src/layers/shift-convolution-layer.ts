@@ -1,19 +1,21 @@
-import { checkOptions, OptionError, ShapeError } from '@mixfold/tensor-ops';
+import { OptionError } from '@mixfold/tensor-ops';
+import {
+  checkLayerOptions,
+  type InitializerArg,
+  inputOf,
+  knownShape,
+  type LayerArgs,
+  type LayerVariable,
+  passedMask,
+  type ReadInitializer,
+  readInitializer,
+  type Shape,
+} from '@mixfold/tensor-ops/layers';
 import { add, expandDims, mul, serialization, type Tensor, type Tensor2D, type Tensor3D, tidy } from '@tensorflow/tfjs-core';
 import { initializers, layers } from '@tensorflow/tfjs-layers';
 import { type Boundary, boundaries } from '../boundary';
 import { shiftConvolution } from '../shift-convolution/shift-convolution';
 import { shiftConvolutionDepthwise } from '../shift-convolution/shift-convolution-depthwise';
-import {
-  type InitializerArg,
-  inputOf,
-  type LayerArgs,
-  type LayerVariable,
-  ownOptions,
-  readInitializer,
-  type Shape,
-  sequenceShape,
-} from './layer-parts';
 
 /** What a shift convolution is configured by. */
 export interface ShiftConvolutionArgs extends LayerArgs {
@@ -46,18 +48,19 @@ export class ShiftConvolution extends layers.Layer {
   readonly #boundary: Boundary;
   readonly #depthwise: boolean;
   readonly #useBias: boolean;
-  readonly #kernelInitializer: ReturnType<typeof readInitializer>;
+  readonly #kernelInitializer: ReadInitializer;
   #theta: LayerVariable | undefined;
   #bias: LayerVariable | undefined;
 
   constructor(args: ShiftConvolutionArgs) {
     super(args ?? {});
-    checkOptions('ShiftConvolution', ownOptions(args ?? {}), {
+    checkLayerOptions('ShiftConvolution', args ?? {}, {
       offsets: 'unchecked',
       channels: 'positiveInteger',
       boundary: boundaries,
       depthwise: 'boolean',
       useBias: 'boolean',
+      kernelInitializer: 'unchecked',
     });
     const { offsets, channels, boundary = 'zero', depthwise = false, useBias = true, kernelInitializer } = args ?? {};
     if (!Array.isArray(offsets) || offsets.length === 0 || !offsets.every(Number.isSafeInteger)) {
@@ -75,7 +78,7 @@ export class ShiftConvolution extends layers.Layer {
   }
 
   override build(inputShape: Shape | Shape[]): void {
-    const [, width] = sequenceShape('ShiftConvolution', inputShape, (message) => new ShapeError(message));
+    const [, width] = knownShape('ShiftConvolution', inputShape, ['batch', 'time', 'dim']);
     const channels = this.#channels ?? width;
     if (this.#depthwise && channels !== width) {
       throw new OptionError(`ShiftConvolution: depthwise keeps the width ${width}, but channels is ${channels}; leave it out`);
@@ -102,12 +105,12 @@ export class ShiftConvolution extends layers.Layer {
   }
 
   override computeOutputShape(inputShape: Shape | Shape[]): Shape {
-    const [shape, width] = sequenceShape('ShiftConvolution', inputShape, (message) => new ShapeError(message));
+    const [shape, width] = knownShape('ShiftConvolution', inputShape, ['batch', 'time', 'dim']);
     return [...shape.slice(0, 2), this.#channels ?? width];
   }
 
   override computeMask(_inputs: Tensor | Tensor[], mask?: Tensor | Tensor[]): Tensor {
-    return (Array.isArray(mask) ? mask[0]! : mask) as Tensor;
+    return passedMask(mask);
   }
 
   override getConfig(): serialization.ConfigDict {
