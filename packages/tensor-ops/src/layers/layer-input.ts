@@ -5,8 +5,7 @@ import { ShapeError } from '../errors';
 export type Shape = (number | null)[];
 
 /** The shape of the only input, or of the first. */
-const firstShape = (inputShape: Shape | Shape[]): Shape =>
-  (Array.isArray(inputShape[0]) ? inputShape[0] : inputShape) as Shape;
+const firstShape = (inputShape: Shape | Shape[]): Shape => (Array.isArray(inputShape[0]) ? inputShape[0] : inputShape) as Shape;
 
 /**
  * The shape of the one input of a layer, whose last axis must be known.
