@@ -1,0 +1,162 @@
+import { describeForms, expectNoLeak, hostileTolerance, runConformance, SeededRandom, type ShapedValues } from '@mixfold/testing';
+import * as tf from '@tensorflow/tfjs-core';
+import { expect, test } from 'vitest';
+import { type MssaOptions, mssa } from './mssa';
+import {
+  agreesMssa,
+  differentiateMssa,
+  fusedBackends,
+  type MssaArguments,
+  type MssaSizes,
+  type PlainOptions,
+  randomMssa,
+  runMssa,
+} from './test-calls';
+
+/** Odd sizes around the tiles of the kernels: panels of 4 and 8, stripes of 32 and 64. */
+const sizes: MssaSizes[] = [
+  { tokens: 1, dim: 1, headDim: 1 },
+  { batch: 2, tokens: 2, dim: 3, headDim: 2 },
+  { batch: 2, tokens: 7, dim: 5, heads: 3, headDim: 3 },
+  { tokens: 9, dim: 16, heads: 2, headDim: 8 },
+  { tokens: 33, dim: 9, heads: 2, headDim: 5 },
+  { batch: 2, tokens: 65, dim: 34, heads: 2, headDim: 17 },
+  { tokens: 129, dim: 40, heads: 1, headDim: 32 },
+  { tokens: 197, dim: 7, heads: 2, headDim: 4 },
+];
+
+const spoilt = ({ shape, data }: ShapedValues, isSpoilt: (i: number) => boolean) => ({
+  shape,
+  data: Array.from(data, (x, i) => (isSpoilt(i) ? Number.NaN : x)),
+});
+
+describeForms('mssa', { fused: fusedBackends }, (form) => {
+  const isWebGpu = form.name === 'webgpu';
+  const shapes = form.isSlow ? [] : isWebGpu ? sizes.slice(0, 5) : sizes;
+
+  // Composed on WebGPU every set of options and sizes is dozens of programs of tfjs.
+  const isChosen = ({ causal }: Record<string, unknown>) => !form.isSlow || causal === true;
+  const files = form.isSlow
+    ? ['mssaUntied', 'mssaKeyMask']
+    : ['mssaTied', 'mssaUntied', 'mssaScale', 'mssaKeyMask', 'mssaHostile', 'mssaHostile10'];
+  for (const file of files) {
+    runConformance(
+      form,
+      file,
+      ({ tokens, subspaces, output, keyMask }, attrs) => {
+        const options = { ...(attrs as MssaOptions), output: output as tf.Tensor3D, keyMask };
+        return mssa(tokens as tf.Tensor3D, subspaces as tf.Tensor3D, options);
+      },
+      isChosen,
+    );
+  }
+
+  test.each(shapes)('agrees with the reference at %j', async (shape) => {
+    for (const causal of [false, true]) {
+      const untied = shape.tokens % 2 === 1;
+      const { cotangent, ...given } = randomMssa(new SeededRandom(shape.tokens), shape, { untied });
+      await agreesMssa(form, given, cotangent, { causal });
+    }
+  });
+
+  /** All at once: masks, an untied output, normalised queries and keys, and a scale. */
+  const together: { name: string; options: PlainOptions; untied?: boolean; masked?: boolean; normalised?: boolean }[] = [
+    { name: 'mask, causal, no self, normalised', options: { causal: true, maskSelf: true }, masked: true, normalised: true },
+    { name: 'mask, no self, untied', options: { maskSelf: true }, masked: true, untied: true },
+    { name: 'scale, causal, no self', options: { scale: 0.4, causal: true, maskSelf: true } },
+    { name: 'a negative scale, mask', options: { scale: -0.3 }, masked: true },
+    { name: 'normalised, untied, scale', options: { scale: 2 }, normalised: true, untied: true },
+  ];
+  const drawn = ({ untied = false, masked = false, normalised = false }: (typeof together)[number]) => {
+    const random = new SeededRandom(8);
+    const given = randomMssa(random, { batch: 3, tokens: 13, dim: 6, heads: 2, headDim: 5 }, { untied });
+    const keyMask = masked ? random.mask([3, 13], 0.6) : undefined;
+    // One batch entry begins with nothing to attend to, one has nothing at all.
+    if (keyMask)
+      for (const [begin, end] of [
+        [0, 4],
+        [26, 39],
+      ] as const)
+        (keyMask.data as Float64Array).fill(0, begin, end);
+    return { ...given, keyMask, queryKeyGain: normalised ? random.normals([5], 1) : undefined };
+  };
+
+  test.each(form.isSlow ? together.slice(0, 1) : together)('options work together: $name', async (chosen) => {
+    const { cotangent, ...given } = drawn(chosen);
+    await agreesMssa(form, given, cotangent, chosen.options);
+  });
+
+  if (form.form === 'composed') {
+    const phis: NonNullable<PlainOptions['phi']>[] = ['relu', { threshold: 0.3 }, { threshold: 0.3, straightThrough: true }];
+    test.each(form.isSlow ? [] : phis)('phi %j works with every option', async (phi) => {
+      for (const chosen of together) {
+        const { cotangent, ...given } = drawn(chosen);
+        await agreesMssa(form, given, cotangent, { ...chosen.options, phi });
+      }
+    });
+  }
+
+  if (form.isSlow) return;
+
+  for (const causal of [false, true]) {
+    test(`a token that is masked may hold anything, causal ${causal}`, async () => {
+      const random = new SeededRandom(4);
+      const keyMask = random.mask([2, 9], 0.5);
+      const { cotangent, tokens, ...others } = randomMssa(random, { batch: 2, tokens: 9, dim: 4, heads: 2, headDim: 3 });
+      const isMasked = (row: number) => keyMask.data[row] === 0;
+      const poisoned = spoilt(tokens, (i) => isMasked(Math.floor(i / 4)));
+      const [clean, lost] = [tokens, poisoned].map((x) => runMssa(form, { ...others, tokens: x, keyMask }, { causal }));
+      const [expected, actual] = await Promise.all([clean!.data(), lost!.data()]);
+      for (const [i, x] of expected.entries()) if (!isMasked(Math.floor(i / 4))) expect(actual[i]).toBeCloseTo(x, 5);
+    });
+
+    test(`survives tokens to +-100, causal ${causal}`, async () => {
+      const random = new SeededRandom(5);
+      const { cotangent, ...given } = randomMssa(random, { tokens: 40, dim: 8, heads: 2, headDim: 4 });
+      const tokens = random.uniforms([1, 40, 8], -100, 100);
+      await agreesMssa(form, { ...given, tokens }, cotangent, { causal }, hostileTolerance);
+    });
+
+    test(`leaks nothing, causal ${causal}`, async () => {
+      const random = new SeededRandom(6);
+      const { cotangent, ...drawn } = randomMssa(random, { batch: 2, tokens: 5, dim: 4, headDim: 3 }, { untied: true });
+      const given: MssaArguments = { ...drawn, keyMask: random.mask([2, 5]), queryKeyGain: random.normals([3]) };
+      await expectNoLeak(() => tf.tidy(() => tf.dispose(runMssa(form, given, { causal }))));
+      await expectNoLeak(() => tf.tidy(() => tf.dispose(Object.values(differentiateMssa(form, given, cotangent, { causal })))));
+    });
+  }
+
+  test('an empty batch, sequence, width or head gives an empty result and empty gradients', async () => {
+    for (const [batch, tokens, dim, heads, headDim] of [
+      [0, 3, 3, 2, 2],
+      [2, 0, 4, 2, 2],
+      [2, 3, 0, 2, 2],
+      [2, 3, 3, 0, 2],
+      [2, 3, 3, 2, 0],
+    ] as const) {
+      const { cotangent, ...given } = randomMssa(new SeededRandom(1), { batch, tokens, dim, heads, headDim }, { untied: true });
+      const { denoised, dTokens, dOutput } = differentiateMssa(form, given, cotangent);
+      expect(denoised.shape).toEqual([batch, tokens, dim]);
+      expect(Array.from(await denoised.data()).every((x) => x === 0)).toBe(true);
+      expect([dTokens!.shape, dOutput!.shape]).toEqual([
+        [batch, tokens, dim],
+        [heads, headDim, dim],
+      ]);
+    }
+  });
+
+  if (isWebGpu) return;
+
+  test('NaN reaches what depends on it and nothing else', async () => {
+    const { cotangent, ...given } = randomMssa(new SeededRandom(7), { tokens: 6, dim: 2, headDim: 2 });
+    const tokens = spoilt(given.tokens, (i) => i === 4);
+    const lostOf = async (tensor: tf.Tensor) => Array.from(await tensor.data()).flatMap((x, i) => (Number.isNaN(x) ? [i] : []));
+    const everything = Array.from({ length: 12 }, (_, i) => i);
+    expect(await lostOf(runMssa(form, { ...given, tokens }, { causal: true }))).toEqual([4, 5, 6, 7, 8, 9, 10, 11]);
+    expect(await lostOf(runMssa(form, { ...given, tokens }))).toEqual(everything);
+    // What arrives at a target reaches the sources it sees.
+    const received = spoilt(cotangent, (i) => i === 4);
+    const { dTokens } = differentiateMssa(form, given, received, { causal: true });
+    expect(await lostOf(dTokens!)).toEqual([0, 1, 2, 3, 4, 5]);
+  });
+});
