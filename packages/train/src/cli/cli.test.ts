@@ -240,7 +240,15 @@ describe('bad input is one line, exit code 1, and nothing is written', () => {
       ['sample', 'done', '--prompt', 'x', '--temperature', '-1'],
       '--temperature must be a finite number, 0 or above',
     ],
-    ['an unknown study', ['reproduce', 'gpt'], "there is no study 'gpt'; the studies are shift-heads"],
+    ['no study', ['reproduce'], 'the name of a study comes first; the studies are shift-heads, aot-snr'],
+    ['an unknown study', ['reproduce', 'gpt'], "there is no study 'gpt'; the studies are shift-heads, aot-snr"],
+    ["another study's option", ['reproduce', 'aot-snr', '--data', 'x'], 'unknown option --data; the options are --tokens, --dim'],
+    ['a negative noise', ['reproduce', 'aot-snr', '--noise', '0.1,-1'], "--noise must be a finite number above 0, got '-1'"],
+    [
+      'subspaces that do not fit',
+      ['reproduce', 'aot-snr', '--dim', '100'],
+      '--dim must be at least --heads times --head-dim, 256, for the subspaces to be orthogonal, got 100',
+    ],
     [
       "a study into somebody else's folder",
       ['reproduce', 'shift-heads', '--out', 'foreign'],
@@ -312,6 +320,46 @@ describe('mixfold reproduce', () => {
     expect(result).toMatchObject({ study: 'shift-heads', config: { steps: 4, dim: 8 }, device: { backend: 'wasm' } });
     expect(await readFile(join(folder, 'study', 'index.html'), 'utf8')).toContain('uPlot');
     expect((await mixfold(folder, ...study)).code).toBe(0);
+  });
+
+  test('every study has options of its own, and prints its parameters and seeds', async () => {
+    const words = [
+      '--tokens',
+      '32',
+      '--dim',
+      '64',
+      '--head-dim',
+      '32',
+      '--heads',
+      '2',
+      '--layers',
+      '2',
+      '--seeds',
+      '2',
+      '--noise',
+      '0.05',
+    ];
+    const { code, stdout, stderr } = await mixfold(folder, 'reproduce', 'aot-snr', '--backend', 'cpu', '--out', 'snr', ...words);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(lines(stdout).map(({ event }) => event)).toEqual(['start', ...new Array(6).fill('run'), 'end']);
+    const config = {
+      tokens: 32,
+      dim: 64,
+      headDim: 32,
+      heads: 2,
+      layers: 2,
+      noise: [0.05],
+      stepSize: 0.1,
+      tau: 0.9,
+      seeds: [1, 2],
+    };
+    expect(lines(stdout)[0]).toMatchObject(config);
+    expect((await readdir(join(folder, 'snr'))).sort()).toEqual(['index.html', 'result.json', 'snr-0.05.svg']);
+    expect(JSON.parse(await readFile(join(folder, 'snr', 'result.json'), 'utf8'))).toMatchObject({ study: 'aot-snr', config });
+    expect((await mixfold(folder, 'reproduce', '--help')).stdout).toMatch(/shift-heads.*\n.*aot-snr/);
+    expect((await mixfold(folder, 'reproduce', 'aot-snr', '--help')).stdout).toMatch(
+      /mixfold reproduce aot-snr[\s\S]*--step-size/,
+    );
   });
 });
 

@@ -4,7 +4,7 @@ import '../register-gradients';
 import { doctorCommand } from './doctor-command';
 import { evalCommand } from './eval-command';
 import { reportCommand } from './report-command';
-import { reproduceCommand } from './reproduce-command';
+import { reproduceCommand, studyCommands } from './reproduce-command';
 import { sampleCommand } from './sample-command';
 import { trainCommand } from './train-command';
 
@@ -35,21 +35,36 @@ export async function runCli(args: readonly string[]): Promise<number> {
   endWithReader();
   const [name, ...rest] = args;
   try {
-    if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-      process.stdout.write(`${await renderUsage(main)}\n`);
-      return 0;
-    }
+    if (name === undefined || isHelp(name) || name === 'help') return await help(main);
     const command = Object.hasOwn(commands, name) ? commands[name]! : undefined;
     if (command === undefined) return fail(`unknown command '${name}'; the commands are ${Object.keys(commands).join(', ')}`);
-    if (rest.includes('--help') || rest.includes('-h')) {
-      process.stdout.write(`${await renderUsage(command, main)}\n`);
-      return 0;
-    }
+    if (command === reproduceCommand) return await runStudyCommand(rest);
+    if (rest.some(isHelp)) return await help(command, main);
     const { result } = await runCommand(command, { rawArgs: rest });
     return typeof result === 'number' ? result : 0;
   } catch (error) {
     return fail(error instanceof Error ? error.message : String(error), error);
   }
+}
+
+/** `mixfold reproduce NAME ...`: every study has options and a help text of its own. */
+async function runStudyCommand([name, ...rest]: readonly string[]): Promise<number> {
+  if (name !== undefined && isHelp(name)) return help(reproduceCommand, main);
+  const known = `the studies are ${Object.keys(studyCommands).join(', ')}`;
+  if (name === undefined || name.startsWith('-')) return fail(`the name of a study comes first; ${known}`);
+  const command = Object.hasOwn(studyCommands, name) ? studyCommands[name]! : undefined;
+  if (command === undefined) return fail(`there is no study '${name}'; ${known}`);
+  if (rest.some(isHelp)) return help(command, { meta: { name: 'mixfold reproduce' } });
+  await runCommand(command, { rawArgs: rest });
+  return 0;
+}
+
+const isHelp = (word: string) => word === '--help' || word === '-h';
+
+// biome-ignore lint/suspicious/noExplicitAny: commands differ in their options
+async function help(command: CommandDef<any>, parent?: CommandDef<any>): Promise<number> {
+  process.stdout.write(`${await renderUsage(command, parent)}\n`);
+  return 0;
 }
 
 /** A reader that has seen enough, such as `head`, ends the command quietly. */

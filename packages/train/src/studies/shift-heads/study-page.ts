@@ -1,20 +1,12 @@
+import { embeddedJson, escapeHtml, htmlPage, htmlTable } from '../../page/html-page';
+import type { PlottingLibrary } from '../../page/plotting-library';
 import type { StudyResult, StudyRun } from './run-study';
 
-/** The page of a study, with the plotting library inside: tables and charts of the figures as they came out. */
-export function studyPage(result: StudyResult, uplot: { script: string; style: string }): string {
+/** The page of the study, with the plotting library inside: tables and charts of the figures as they came out. */
+export function studyPage(result: StudyResult, uplot: PlottingLibrary): string {
   const { config, text } = result;
   const charts = { replacements: replacementCurves(result), heads: headCurves(result), convolutions: convolutionPoints(result) };
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Shift heads</title>
-<style>${uplot.style}${style}</style>
-</head>
-<body>
-<h1>Do attention heads act like shifts? What does a structured convolution lose with fewer numbers?</h1>
-<p class="note">Byte-level language models of width ${config.dim}, ${config.layers} layers and ${config.heads} heads, trained for ${config.steps} steps of ${config.batch} sequences of
+  const body = `<p class="note">Byte-level language models of width ${config.dim}, ${config.layers} layers and ${config.heads} heads, trained for ${config.steps} steps of ${config.batch} sequences of
 ${config.context} bytes on ${escapeHtml(text)}, ${config.seeds} seeds each. Losses are nats per byte on ${config.windows} held-out windows; mean over the seeds, and the
 least and largest. Small models and short trainings: read differences between rows, not the figures themselves.</p>
 <h2>Ways to know positions</h2>
@@ -32,11 +24,10 @@ them best, and the same heads by the mean of their output.</p>
 <div id="convolutions"></div>
 ${runsTable(result, 'convolution')}
 <script>${uplot.script}</script>
-<script type="application/json" id="data">${JSON.stringify(charts).replaceAll('<', '\\u003c')}</script>
-<script>${script}</script>
-</body>
-</html>
-`;
+${embeddedJson('data', charts)}
+<script>${script}</script>`;
+  const title = 'Do attention heads act like shifts? What does a structured convolution lose with fewer numbers?';
+  return htmlPage({ title, body, style: uplot.style });
 }
 
 const mean = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length;
@@ -50,16 +41,9 @@ function byModel(result: StudyResult, group: StudyRun['group']): Map<string, Stu
 function runsTable(result: StudyResult, group: StudyRun['group']): string {
   const rows = [...byModel(result, group)].map(([name, runs]) => {
     const losses = runs.map(({ loss }) => loss);
-    const cells = [
-      name,
-      String(runs[0]!.weights),
-      mean(losses).toFixed(4),
-      Math.min(...losses).toFixed(4),
-      Math.max(...losses).toFixed(4),
-    ];
-    return `<tr>${cells.map((cell) => `<td>${escapeHtml(cell)}</td>`).join('')}</tr>`;
+    return [name, runs[0]!.weights, ...[mean(losses), Math.min(...losses), Math.max(...losses)].map((loss) => loss.toFixed(4))];
   });
-  return `<table><tr><th>model</th><th>weights</th><th>mean loss</th><th>least</th><th>largest</th></tr>${rows.join('')}</table>`;
+  return htmlTable(['model', 'weights', 'mean loss', 'least', 'largest'], rows);
 }
 
 function headsTable({ heads, config }: StudyResult): string {
@@ -68,10 +52,10 @@ function headsTable({ heads, config }: StudyResult): string {
     .map((head) => {
       const { seed, layer, bestOffset, diagonalMean, argmaxAgreement, effectiveOffsets, label } = head;
       const numbers = [diagonalMean, argmaxAgreement, effectiveOffsets].map((value) => value.toFixed(2));
-      return `<tr>${[seed, layer, head.head, bestOffset, ...numbers, label].map((cell) => `<td>${cell}</td>`).join('')}</tr>`;
+      return [seed, layer, head.head, bestOffset, ...numbers, label];
     });
   const names = ['seed', 'layer', 'head', 'best offset', 'diagonal mean', 'agreement', 'effective offsets', 'label'];
-  return `<table><tr>${names.map((name) => `<th>${name}</th>`).join('')}</tr>${rows.join('')}</table>`;
+  return htmlTable(names, rows);
 }
 
 function replacementCurves({ replacements }: StudyResult) {
@@ -107,17 +91,6 @@ function convolutionPoints(result: StudyResult) {
     curves: [values(true), values(false)],
   };
 }
-
-const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
-
-const escapeHtml = (text: string) => text.replace(/[&<>"]/g, (character) => entities[character]!);
-
-const style = `
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: #1b1f24; background: #fff; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2.5rem; }
-.note { color: #57606a; max-width: 48rem; }
-table { border-collapse: collapse; margin: 1rem 0; } td, th { text-align: left; padding: .1rem 1rem .1rem 0; font-variant-numeric: tabular-nums; }
-`;
 
 const script = `
 const data = JSON.parse(document.getElementById('data').textContent);
