@@ -10,7 +10,8 @@ export interface PlottingLibrary {
 
 /** Reads the installed plotting library. */
 export async function plottingLibrary(): Promise<PlottingLibrary> {
-  const folder = dirname(createRequire(import.meta.url).resolve('uplot/package.json'));
+  const require = createRequire(import.meta.url);
+  const folder = dirname(require.resolve('uplot/package.json'));
   const [script, style] = await Promise.all(
     ['uPlot.iife.min.js', 'uPlot.min.css'].map((name) => readFile(join(folder, 'dist', name), 'utf8')),
   );
