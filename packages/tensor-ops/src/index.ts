@@ -96,6 +96,8 @@ export {
   withScratch,
 } from './wasm/index';
 export { enableWasmKernels, type WasmReport } from './wasm-kernels/enable-wasm-kernels';
+export { matrixProduct as wasmMatrixProduct } from './wasm-kernels/matrix-product';
+export { acceptsBindings } from './webgpu/accepts-bindings';
 export { ATTENTION_TILE, addWeighed, declareAttention, multiplyRows, storeWeights } from './webgpu/attention-code';
 export { deviceLost } from './webgpu/device-loss';
 export { declareSums, declareTiles, type GemmCode, type GemmOperand, multiplyTiles } from './webgpu/gemm-code';

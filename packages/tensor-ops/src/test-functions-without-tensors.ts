@@ -1,5 +1,6 @@
 /** Public functions that take no tensors: what is tested of every function with tensors is not of these. */
 export const functionsWithoutTensors = [
+  'acceptsBindings',
   'addWeighed',
   'bindShapes',
   'checkOptions',
@@ -28,6 +29,7 @@ export const functionsWithoutTensors = [
   'tensorPointer',
   'timeKernels',
   'wasmBuild',
+  'wasmMatrixProduct',
   'webGpuBackend',
   'withImplementation',
   'withScratch',

@@ -1,12 +1,13 @@
 import * as aft from '@mixfold/aft';
 import * as mixedProduct from '@mixfold/mixed-product';
 import * as positionalShift from '@mixfold/positional-shift';
+import * as subspaceAttention from '@mixfold/subspace-attention';
 import type { AnyOperator } from '@mixfold/tensor-ops';
 import * as tensorOps from '@mixfold/tensor-ops';
 import { operatorCases } from '../operators/index';
 
 /** Packages with operators. */
-const packages: readonly object[] = [tensorOps, aft, mixedProduct, positionalShift];
+const packages: readonly object[] = [tensorOps, aft, mixedProduct, positionalShift, subspaceAttention];
 
 /** Operators with a fused WebGPU kernel that no case calls: nothing is known of them on the device. */
 export function uncheckedOperators(): string[] {

@@ -11,6 +11,7 @@ import { dropoutCase } from './dropout';
 import { embeddingCase } from './embedding';
 import { geluCase } from './gelu';
 import { edgeProductCase, edgeSoftmaxCase, graphConvolutionCase } from './graph-convolution';
+import { istaCase } from './ista';
 import { einsumCase, matMulCase } from './mat-mul';
 import { normalizeConvKernelCase } from './normalize-conv-kernel';
 import { layerNormCase, rmsNormCase } from './norms';
@@ -35,6 +36,7 @@ export const operatorCases: readonly OperatorCase[] = [
   aftFullCase,
   aftFullFactoredCase,
   ...attentionCases,
+  istaCase,
   graphConvolutionCase,
   edgeProductCase,
   edgeSoftmaxCase,

@@ -1,6 +1,8 @@
 import { checkOptions, defineOperator } from '@mixfold/tensor-ops';
 import type { Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
 import { composedIsta, composedIstaBackward } from './composed';
+import { wasmIsta, wasmIstaBackward } from './wasm';
+import { webgpuIsta, webgpuIstaBackward } from './webgpu';
 
 /** Options of `ista`. */
 export interface IstaOptions {
@@ -21,6 +23,7 @@ export const istaBackwardOperator = /* @__PURE__ */ defineOperator({
   attributeRules: rules,
   outputs: { dTokens: 'batch tokens dim', dDictionary: 'dim dim' },
   compose: composedIstaBackward,
+  kernels: { wasm: wasmIstaBackward, webgpu: webgpuIstaBackward },
 });
 
 /** One step of iterative shrinkage and thresholding. */
@@ -31,7 +34,9 @@ export const istaOperator = /* @__PURE__ */ defineOperator({
   attributeRules: rules,
   outputs: { output: 'batch tokens dim' },
   compose: composedIsta,
+  kernels: { wasm: wasmIsta, webgpu: webgpuIsta },
   backward: istaBackwardOperator,
+  separateGradients: true,
 });
 
 /**
@@ -47,8 +52,8 @@ export const istaOperator = /* @__PURE__ */ defineOperator({
  * @param options - `stepSize` (default 0.1), `threshold` (default 0.1).
  * @returns `[batch, tokens, dim]`, 0 or above. New tensor; the caller disposes it.
  * @throws ShapeError if an axis differs between arguments; DTypeError; OptionError.
- * @remarks Two products: O(batch tokens dim^2) time. Differentiable in both. It has no kernel of its own, but its products are those of `matMul`,
- *   which has.
+ * @remarks O(batch tokens dim^2) time: one product of the tokens by $D - D^\top D$, or two by D where there are fewer tokens than `dim`. Differentiable in
+ *   both; nothing but the inputs and the codes is kept for the gradient. No gradient passes a code of 0.
  * @see Yu et al. 2023, https://arxiv.org/abs/2306.01129
  * @example
  * const codes = ista(layerNorm(tokens, gain), dictionary);
