@@ -29,7 +29,7 @@ export const istaCase = operatorCase({
     const product = 2 * batch * tokens * dim * dim;
     return { forward: 2 * product, both: 6 * product };
   },
-  bounds: { forward: 2, both: 4 },
+  bounds: { forward: 6, both: 8 },
   peers: {
     tfjs({ tokens, dictionary }, { batch, tokens: time, dim }) {
       const rows = tf.reshape(tokens, [batch * time, dim]);
