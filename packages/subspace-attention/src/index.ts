@@ -2,3 +2,10 @@ export { type IstaOptions, ista, istaBackwardOperator, istaOperator } from './is
 export { type MssaAttributes, type MssaOptions, mssa, mssaBackwardOperator, mssaOperator } from './mssa/mssa';
 export { mssaAttention, mssaAttentionOperator } from './mssa/mssa-attention';
 export type { Phi, PhiThreshold } from './mssa/phi';
+export { type InitialSubspacesOptions, initialSubspaces, type SubspaceDraw } from './subspaces/initial-subspaces';
+export {
+  orthonormalityPenalty,
+  orthonormalityPenaltyBackwardOperator,
+  orthonormalityPenaltyOperator,
+} from './subspaces/orthonormality-penalty';
+export { orthonormalize } from './subspaces/orthonormalize';

@@ -17,7 +17,7 @@ export function gaussian(seed: number): () => number {
 }
 
 /** Chris Doty-Humphrey's sfc32: numbers in [0, 1) with 53 random bits. */
-function seededUniform(seed: number): () => number {
+export function seededUniform(seed: number): () => number {
   let [a, b, c, counter] = [seed | 0, Math.floor(seed / 2 ** 32) | 0, 0x9e3779b9 | 0, 1];
   const next = () => {
     const sum = (((a + b) | 0) + counter) | 0;
