@@ -61,8 +61,8 @@ export interface BenchCase {
   readonly about: string;
   /** Runs with `--full` alone. */
   readonly onlyFull?: boolean;
-  /** Makes the inputs. */
-  prepare?(): Promise<Contest>;
+  /** Makes the inputs. `full` asks for everyone who can take part. */
+  prepare?(full: boolean): Promise<Contest>;
   /** Or measures by itself, its own checks included. */
   measure?(): Promise<Measurement>;
 }

@@ -35,6 +35,13 @@ it('takes the samples turn about, enters before each, and repeats short runs', a
   expect(long).toMatchObject({ min: 250, median: 250 });
 });
 
+it('takes fewer samples of what is slow, two at least', async () => {
+  const { clock, contestants } = contest();
+  const slow = { ...contestants[1]!, run: () => Array.from({ length: 5 }, contestants[1]!.run)[0] };
+  const [short, long, longer] = await interleave([...contestants, slow], { rounds: 5, sampleMs: 5, mostMs: 100 }, clock);
+  expect([short!.samples, long!.samples, longer!.samples]).toEqual([5, 3, 2]);
+});
+
 it('does not count the time of other processes', async () => {
   const { clock, contestants } = contest(3);
   const [short] = await interleave(contestants, { rounds: 3, sampleMs: 5 }, clock);

@@ -5,7 +5,7 @@ export interface Effort {
   readonly rounds: number;
   /** Milliseconds that a sample should take: shorter runs are repeated. */
   readonly sampleMs: number;
-  /** About how many milliseconds a contestant may take altogether: a slow one has fewer samples, three at least. Default: no bound. */
+  /** About how many milliseconds a contestant may take altogether: a slow one has fewer samples, three at least, or two of seconds each. Default: no bound. */
   readonly mostMs?: number;
 }
 
@@ -38,6 +38,8 @@ export interface Timing {
 
 /** A run that takes so long is not repeated without need. */
 const slowMs = 100;
+/** Of runs so long two samples have to do where time is short. */
+const verySlowMs = 1000;
 
 /**
  * Times the contestants turn about: a slow spell of the machine falls on all of them alike, so their ratio survives it.
@@ -54,7 +56,7 @@ export async function interleave(
     const first = await time(contestant, 1, clock);
     const once = first < slowMs ? await time(contestant, 2, clock) : first;
     const repeats = Math.max(1, Math.round(sampleMs / once));
-    const most = Math.max(3, Math.min(rounds, Math.floor(mostMs / (repeats * once))));
+    const most = Math.max(once < verySlowMs ? 3 : 2, Math.min(rounds, Math.floor(mostMs / (repeats * once))));
     turns.push({ contestant, repeats, isBrief: once < 50, samples: [], most });
   }
   for (let round = 0; round < rounds; round++) {

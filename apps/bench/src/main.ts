@@ -48,7 +48,7 @@ export async function bench({ full, only, json }: BenchOptions): Promise<number>
     printHeading(benchCase);
     await tf.setBackend('wasm');
     const began = performance.now();
-    const result = { ...(await runCase(benchCase, effort)), seconds: (performance.now() - began) / 1000 };
+    const result = { ...(await runCase(benchCase, effort, full)), seconds: (performance.now() - began) / 1000 };
     printResult(result);
     results.push(result);
   }
@@ -72,13 +72,13 @@ async function startCpuQuietly(): Promise<void> {
   tf.env().set('PROD', false);
 }
 
-async function runCase({ name, about, prepare, measure }: BenchCase, effort: Effort): Promise<CaseResult> {
+async function runCase({ name, about, prepare, measure }: BenchCase, effort: Effort, full: boolean): Promise<CaseResult> {
   try {
     if (measure) {
       const { rows, targets } = await measure();
       return { name, about, rows, targets: targets.map((target) => ({ ...target, met: isMet(target) })) };
     }
-    const contest = await prepare!();
+    const contest = await prepare!(full);
     try {
       await contest.check();
       const timings = await interleave(contest.contestants, effort);

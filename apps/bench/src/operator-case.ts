@@ -50,8 +50,8 @@ export interface OperatorCase<S extends Sizes = Sizes, Names extends string = st
   readonly threads?: boolean;
   /** How many times as fast as tfjs's ops on stock tfjs-wasm ours should be on a CPU; 1 if nothing is said. */
   readonly bounds?: { readonly forward?: number; readonly both?: number };
-  /** On a CPU it runs with `--full`, or by its name: other cases of the short set tell the same. */
-  readonly onlyFull?: boolean;
+  /** On a CPU it, or its pass, runs with `--full`, or by its name: other cases of the short set tell the same. */
+  readonly onlyFull?: boolean | 'forward' | 'both';
   /** Whoever would hold up a pass for minutes, by the name in the report, and why. */
   readonly leftOut?: { readonly [Pass in 'forward' | 'both']?: Readonly<Record<string, string>> };
   readonly peers?: {

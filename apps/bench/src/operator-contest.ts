@@ -37,6 +37,10 @@ const ours = 'ours, fused';
 const sameBits = 'ours, fused, same bits everywhere';
 /** Peers that take longer for one run, their first, are named and not timed. */
 const slowMs = 1000;
+const onStockWasm = 'tfjs ops on stock tfjs-wasm';
+const onCpu = 'tfjs ops on tfjs-cpu';
+/** Whoever the short set does without. */
+const leftOutShort: Readonly<Record<string, string>> = { [onCpu]: 'takes part with --full' };
 const copyLimit = 'limit: copy of as many bytes';
 
 /** An operator against itself in every form and against other libraries, one thread each unless the name says otherwise. */
@@ -45,19 +49,19 @@ export function operatorBench(operatorCase: OperatorCase, pass: Pass): BenchCase
   return {
     name: pass === 'forward' ? operatorCase.name : `${operatorCase.name}-gradients`,
     about: `${operatorCase.about}, ${passText[pass]}: ${sizes.join(', ')}`,
-    prepare: () => prepare(operatorCase, pass),
-    onlyFull: operatorCase.onlyFull ?? false,
+    prepare: (full) => prepare(operatorCase, pass, full),
+    onlyFull: operatorCase.onlyFull === true || operatorCase.onlyFull === pass,
   };
 }
 
-async function prepare(operatorCase: OperatorCase, pass: Pass): Promise<Contest> {
-  const prepared = prepareOperator(operatorCase, operatorCase.sizes.cpu);
+async function prepare(operatorCase: OperatorCase, pass: Pass, full: boolean): Promise<Contest> {
+  const prepared = prepareOnce(operatorCase);
   const contestants: Contestant[] = [];
   const missing: Missing[] = [];
   const ends: (() => unknown)[] = [];
   /** Whether it is left out, which is then told. */
   const isLeftOut = (name: string) => {
-    const reason = operatorCase.leftOut?.[pass]?.[name];
+    const reason = operatorCase.leftOut?.[pass]?.[name] ?? (full ? undefined : leftOutShort[name]);
     if (reason !== undefined) missing.push({ name, reason });
     return reason !== undefined;
   };
@@ -100,13 +104,16 @@ async function prepare(operatorCase: OperatorCase, pass: Pass): Promise<Contest>
       contestants.push(...limitsOf(prepared, pass));
     },
     targets: (medians) => {
-      const stock = 'tfjs ops on stock tfjs-wasm';
       const isTimed = (wanted: string) => contestants.some(({ name }) => name === wanted);
-      if (!isTimed(stock)) return [];
+      if (!isTimed(onStockWasm)) return [];
       return [
-        { text: 'ours over stock tfjs-wasm', value: medians(stock) / medians(ours), atLeast: operatorCase.bounds?.[pass] ?? 1 },
+        {
+          text: 'ours over stock tfjs-wasm',
+          value: medians(onStockWasm) / medians(ours),
+          atLeast: operatorCase.bounds?.[pass] ?? 1,
+        },
         ...(isTimed(sameBits)
-          ? [{ text: `${sameBits}, over stock tfjs-wasm`, value: medians(stock) / medians(sameBits), atLeast: 1 }]
+          ? [{ text: `${sameBits}, over stock tfjs-wasm`, value: medians(onStockWasm) / medians(sameBits), atLeast: 1 }]
           : []),
       ];
     },
@@ -114,6 +121,14 @@ async function prepare(operatorCase: OperatorCase, pass: Pass): Promise<Contest>
       for (const end of ends.reverse()) void end();
     },
   };
+}
+
+let latest: PreparedCase | undefined;
+
+/** The passes of a case come one behind the other, and share their inputs and what the reference made of them. */
+function prepareOnce(operatorCase: OperatorCase): PreparedCase {
+  if (latest?.operatorCase !== operatorCase) latest = prepareOperator(operatorCase, operatorCase.sizes.cpu);
+  return latest;
 }
 
 /** The forms that there are: an operator without a fused kernel for WASM has one composed form. */
@@ -133,7 +148,7 @@ function formsOf({ operators, peers: { tfjs } = {}, ours: call, threads }: Opera
     threaded: count > 1,
   });
   const onStock = (backend: 'wasm' | 'cpu', stock: Call): TfjsForm => ({
-    name: backend === 'wasm' ? 'tfjs ops on stock tfjs-wasm' : 'tfjs ops on tfjs-cpu',
+    name: backend === 'wasm' ? onStockWasm : onCpu,
     form: `tfjs ${tf.version_core}`,
     backend,
     isOurs: false,

@@ -11,11 +11,15 @@ export const GROUP: i32 = 4;
  * @param dim - a multiple of 4. @param begun - adds to what is there.
  */
 export function slideRun(
-  from: usize, kernel: usize, kernelStep: isize, taps: i32, to: usize, count: i32, dim: i32, begun: bool,
+  from: usize, kernel: usize, kernelStep: isize, taps: i32, to: usize, count: i32, dim: i32, begun: bool, ahead: i32,
 ): void {
   const row = <usize>dim << 2;
+  const later = row * ahead;
   for (let p: i32 = 0; p < count; p += GROUP) {
     for (let c: usize = 0; c < row; c += 16) {
+      // Four rows are one stretch of memory, of which each step asks for a line.
+      load<u8>(from + later + (c << 2));
+      load<u8>(to + later + (c << 2));
       let source = from + c;
       let tap = kernel + c;
       let a0 = f32x4.splat(0), a1 = a0, a2 = a0, a3 = a0;

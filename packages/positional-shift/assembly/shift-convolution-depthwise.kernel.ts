@@ -14,6 +14,9 @@ const STRETCH: i32 = 64;
 /** Outputs that all terms go over before the next ones: what they read and write then stays in the first-level cache. */
 const TILE: i32 = 16;
 
+/** How many rows before they are worked on the next ones are asked for. */
+const AHEAD: i32 = 8;
+
 /** The longest run of taps that is summed at once, so that rounding does not add up, and the shortest that pays. */
 const LONGEST_RUN: i32 = 64;
 const SHORTEST_RUN: i32 = 3;
@@ -78,11 +81,12 @@ function outputs(line: Line, begin: i32, end: i32, alike: bool): void {
         const first = isBack ? term : term + length - 1;
         const distance = load<i32>(line.offsets + (<usize>first << 3), 4);
         const source = begin + (adjoint ? distance : -distance);
+        const ahead = max(0, min(AHEAD, width - end - max(0, source - begin)));
         for (let v = firstY; v < stopY; v++) {
           const sourceY = v < endY ? v : otherY;
           const from = line.x + row * (sourceY * width + source);
           const step = isBack ? <isize>row : -(<isize>row);
-          slideRun(from, line.theta + row * first, step, length, line.out + row * begin, end - begin, line.dim, begun);
+          slideRun(from, line.theta + row * first, step, length, line.out + row * begin, end - begin, line.dim, begun, ahead);
           begun = true;
         }
         term += length - 1;

@@ -1,17 +1,19 @@
 import { causalOffsets, shift, shiftConvolution, shiftConvolutionDepthwise } from '@mixfold/positional-shift';
-import { matMul } from '@mixfold/tensor-ops';
+import { matMul, type WasmBackend } from '@mixfold/tensor-ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { assertNear } from '../assert-near';
 import type { BenchCase, Contest, Contestant } from '../bench-case';
 import { useOurKernels } from '../kernels-in-use';
+import { peakFlops, peakProbes, runPeak } from '../register-peak';
 
 const [time, width, terms, long] = [1024, 256, 9, 65536];
 const offsets = causalOffsets(terms);
+const nearCopy = 'copy, short';
 
 /** A convolution over nine shifts against the product that it is, and its depthwise form against a copy of its input. */
 export const shiftConvolutionCase: BenchCase = {
   name: 'shift-convolution-rate',
-  about: `${terms} shifts of [${time}, ${width}] to ${width}, and depthwise of [${long}, ${width}], relaxed, one thread`,
+  about: `${terms} shifts of [${time}, ${width}] to ${width}, and depthwise of [${long}, ${width}] and of [${time}, ${width}], relaxed, one thread`,
   prepare: async () => prepare(),
 };
 
@@ -34,7 +36,11 @@ function prepare(): Contest {
   const flops = 2 * time * terms * width * width;
   const [from, to] = [new Float32Array(long * width).fill(1), new Float32Array(long * width)];
 
+  const [near, nearTo] = [from.subarray(0, time * width), to.subarray(0, time * width)];
+  const depthwiseFlops = 2 * terms * time * width;
+
   const enter = () => useOurKernels('relaxed');
+  const backend = tf.backend() as unknown as WasmBackend;
   const convolve = (a: tf.Tensor, b: tf.Tensor) => shiftConvolution(a as tf.Tensor3D, b as tf.Tensor3D, { offsets });
   const gradients = () => tf.valueAndGrads((a, b) => convolve(a!, b!))([x, theta], received);
   const fused = 'fused wasm relaxed';
@@ -44,6 +50,22 @@ function prepare(): Contest {
     { name: 'forward + backward', form: fused, flops: 3 * flops, enter, run: () => tf.tidy(() => void gradients()) },
     { name: 'copy', form: 'to elsewhere', enter: () => {}, run: () => to.set(from), isLimit: true },
     { name: 'depthwise', form: fused, enter, run: () => shiftConvolutionDepthwise(sequence, taps, { offsets }).dispose() },
+    { name: nearCopy, form: 'to elsewhere', enter: () => {}, run: () => nearTo.set(near), isLimit: true },
+    {
+      name: 'depthwise, short',
+      form: fused,
+      flops: depthwiseFlops,
+      enter,
+      run: () => shiftConvolutionDepthwise(x, taps, { offsets }).dispose(),
+    },
+    ...peakProbes.map((name) => ({
+      name,
+      form: 'arithmetic in registers, wasm relaxed',
+      flops: depthwiseFlops,
+      enter,
+      run: () => runPeak(backend, name, depthwiseFlops / peakFlops(name, 1)),
+      isLimit: true,
+    })),
   ];
   return {
     contestants,
@@ -58,10 +80,16 @@ function prepare(): Contest {
     targets(medians) {
       const product = medians('product');
       const backward = medians('forward + backward') - medians('forward');
+      const arithmetic = Math.min(...peakProbes.map(medians));
       return [
         { text: 'forward, of the rate of a product', value: product / medians('forward'), atLeast: 0.85 },
         { text: 'backward, of the rate of a product', value: (2 * product) / backward, atLeast: 0.75 },
         { text: 'depthwise, of a copy', value: medians('copy') / medians('depthwise'), atLeast: 0.5 },
+        {
+          text: 'depthwise, short, of the slower of a copy and its arithmetic in registers',
+          value: Math.max(medians(nearCopy), arithmetic) / medians('depthwise, short'),
+          atLeast: 0.5,
+        },
       ];
     },
     dispose: () => tf.dispose([x, theta, received, sequence, taps, copies, matrix]),

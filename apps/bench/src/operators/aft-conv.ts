@@ -82,6 +82,7 @@ const lineCases = [false, true].map((causal) =>
       gpu: { batch: 8, time: 2048, dim: 512, heads: 512, window: 31 },
     },
     repeats: 'batch',
+    onlyFull: causal && 'both',
     inputs: ({ batch, time, dim, heads, window }, draw) => ({
       query: draw.normals([batch, time, dim]),
       key: draw.normals([batch, time, heads]),

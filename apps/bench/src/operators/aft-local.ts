@@ -45,6 +45,7 @@ const bandedCases = [false, true].map((causal) =>
       gpu: { batch: 8, time: 4096, dim: 512, windowSize: 32 },
     },
     repeats: 'batch',
+    onlyFull: causal,
     leftOut,
     inputs: (sizes, draw) => ({ ...mixed(sizes, draw), band: draw.normals([sizes.time, 2 * sizes.windowSize - 1]) }),
     ours: ({ query, key, value, band }, { windowSize }) => aftLocal(query, key, value, { band }, { windowSize, causal }),
@@ -90,6 +91,7 @@ const denseCase = operatorCase({
   operators: [aftLocalDenseOperator],
   sizes: tableSizes,
   repeats: 'batch',
+  onlyFull: 'both',
   leftOut,
   inputs: (sizes, draw) => ({ ...mixed(sizes, draw), positionBias: draw.normals([sizes.time, sizes.time]) }),
   ours: ({ query, key, value, positionBias }, { windowSize }) => aftLocal(query, key, value, positionBias, { windowSize }),
@@ -113,6 +115,7 @@ const factoredCase = operatorCase({
   operators: [aftLocalFactoredOperator],
   sizes: tableSizes,
   repeats: 'batch',
+  onlyFull: true,
   leftOut,
   inputs: (sizes, draw) => ({
     ...mixed(sizes, draw),
