@@ -12,10 +12,10 @@ const ENTRIES: i32 = 1024;
 const STRETCH: i32 = 64;
 
 /** Outputs that all terms go over before the next ones: what they read and write then stays in the first-level cache. */
-const TILE: i32 = 16;
+const TILE: i32 = 24;
 
 /** How many rows before they are worked on the next ones are asked for. */
-const AHEAD: i32 = 8;
+const AHEAD: i32 = 12;
 
 /** The longest run of taps that is summed at once, so that rounding does not add up, and the shortest that pays. */
 const LONGEST_RUN: i32 = 64;
