@@ -2,6 +2,7 @@ import { checkOptions, defineOperator } from '@mixfold/tensor-ops';
 import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
 import { composedMssa, composedMssaBackward } from './composed';
 import { defaultScale, type Phi, type PhiAttributes, phiAttributes, phiKinds } from './phi';
+import { wasmMssa, wasmMssaBackward } from './wasm';
 
 /** Options of `mssa`. */
 export interface MssaOptions {
@@ -60,6 +61,7 @@ export const mssaBackwardOperator = /* @__PURE__ */ defineOperator({
     'dQueryKeyGain?': 'headDim',
   },
   compose: composedMssaBackward,
+  kernels: { wasm: wasmMssaBackward },
 });
 
 /** Multi-head subspace self-attention. */
@@ -83,6 +85,7 @@ export const mssaOperator = /* @__PURE__ */ defineOperator({
     denominator: 'batch heads tokens',
   },
   compose: composedMssa,
+  kernels: { wasm: wasmMssa },
   backward: mssaBackwardOperator,
 });
 

@@ -1,4 +1,4 @@
-import { checkOptions, OptionError } from '@mixfold/tensor-ops';
+import { checkOptions, type KernelCall, OptionError } from '@mixfold/tensor-ops';
 
 /** What makes weights of a row's scores; see `mssa`. */
 export type Phi = 'softmax' | 'relu' | PhiThreshold;
@@ -39,3 +39,7 @@ export function phiAttributes(functionName: string, phi: Phi | undefined): PhiAt
 export function defaultScale({ phi }: PhiAttributes, headDim: number | undefined): number {
   return phi === 'threshold' || !headDim ? 1 : 1 / Math.sqrt(headDim);
 }
+
+/** Fused kernels know softmax alone. */
+export const acceptsPhi = ({ attributes }: KernelCall): string | null =>
+  attributes.phi === 'softmax' ? null : `its kernels know softmax alone, not phi ${attributes.phi}`;
