@@ -1,4 +1,11 @@
-import { defineWasmModule, type FusedKernel, type KernelCall, tensorPointer, type WasmBackend, withScratch } from '@mixfold/tensor-ops';
+import {
+  defineWasmModule,
+  type FusedKernel,
+  type KernelCall,
+  tensorPointer,
+  type WasmBackend,
+  withScratch,
+} from '@mixfold/tensor-ops';
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { mssaBinaries } from '../generated/mssa';
 import type { MssaAttributes } from './mssa';
