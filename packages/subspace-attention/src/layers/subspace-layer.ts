@@ -1,0 +1,127 @@
+import type { OptionRule } from '@mixfold/tensor-ops';
+import { inputOf, knownShape, type LayerVariable, passedMask, type Shape } from '@mixfold/tensor-ops/layers';
+import { add, type serialization, type Tensor, type Tensor1D, type Tensor3D, tidy, transpose } from '@tensorflow/tfjs-core';
+import { initializers, layers } from '@tensorflow/tfjs-layers';
+import type { LayerRecord } from '../measure/trace/layer-record';
+import { type MssaOptions, mssa } from '../mssa/mssa';
+import { checkSubspaceArgs, headDimOf, type SubspaceLayerArgs } from './subspace-args';
+import { initializerOf, type ReadSubspaceInitializer, readSubspaceInitializer } from './subspace-initializer';
+
+const axes = ['batch', 'tokens', 'dim'];
+
+/** A tf.layers layer around `mssa`: it has the weights; subclasses say what happens before and after. Gives the shape that it takes. */
+export abstract class SubspaceLayer extends layers.Layer {
+  readonly #args: SubspaceLayerArgs;
+  readonly #subspaceInitializer: ReadSubspaceInitializer;
+  readonly #outputInitializer: ReadSubspaceInitializer | 'subspaces';
+  readonly #weights: Partial<Record<'subspaces' | 'output' | 'outputBias' | 'queryKeyGain', LayerVariable>> = {};
+
+  /** `rules` are those of a subclass's own options. */
+  constructor(args: SubspaceLayerArgs, rules: Record<string, OptionRule> = {}) {
+    super(args ?? {});
+    const className = this.getClassName();
+    checkSubspaceArgs(className, args, rules);
+    this.#args = args;
+    const { subspaceInitializer = 'kaimingUniform', outputInitializer = 'kaimingUniform' } = args;
+    this.#subspaceInitializer = readSubspaceInitializer(className, 'subspaceInitializer', subspaceInitializer);
+    this.#outputInitializer =
+      outputInitializer === 'subspaces'
+        ? outputInitializer
+        : readSubspaceInitializer(className, 'outputInitializer', outputInitializer);
+    this.supportsMasking = true;
+  }
+
+  /** What the layer makes of tokens `[batch, tokens, dim]`. */
+  protected abstract transform(tokens: Tensor3D, keyMask: Tensor | undefined): Tensor3D;
+
+  /** What the attention reads of them. */
+  protected abstract attended(tokens: Tensor3D): Tensor3D;
+
+  /** Adds the weights that the layer has beside those of the attention. */
+  protected addOwnWeights(_dim: number): void {}
+
+  override build(inputShape: Shape | Shape[]): void {
+    const [, dim] = knownShape(this.getClassName(), inputShape, axes);
+    const { heads, output = 'tied', outputBias = false, qkNorm = false } = this.#args;
+    const headDim = headDimOf(this.getClassName(), this.#args, dim);
+    const add = (name: string, shape: number[], initializer: ReturnType<typeof initializers.zeros>) =>
+      this.addWeight(name, shape, 'float32', initializer);
+    const subspaces = add('subspaces', [heads, dim, headDim], this.#subspaceInitializer.subspaces);
+    this.#weights.subspaces = subspaces;
+    if (output === 'untied') {
+      const tied = () => initializerOf(() => transpose(subspaces.read(), [0, 2, 1]));
+      const initializer = this.#outputInitializer === 'subspaces' ? tied() : this.#outputInitializer.output;
+      this.#weights.output = add('output', [heads, headDim, dim], initializer);
+    }
+    if (outputBias) this.#weights.outputBias = add('outputBias', [dim], initializers.zeros());
+    if (qkNorm) this.#weights.queryKeyGain = add('queryKeyGain', [headDim], initializers.ones());
+    this.addOwnWeights(dim);
+    super.build(inputShape);
+  }
+
+  override call(inputs: Tensor | Tensor[], kwargs: Record<string, unknown>): Tensor {
+    return tidy(() => {
+      this.invokeCallHook(inputs, kwargs as never);
+      const { x, mask } = inputOf(inputs, kwargs);
+      return this.transform(x as Tensor3D, mask);
+    });
+  }
+
+  /** `mssa` with the layer's weights, and the bias. */
+  protected attend(attended: Tensor3D, keyMask: Tensor | undefined): Tensor3D {
+    const output = this.#weights.output?.read() as Tensor3D | undefined;
+    const mixed = mssa(attended, this.#subspaces(), { ...this.#options(keyMask), output });
+    const bias = this.#weights.outputBias?.read();
+    return bias ? add(mixed, bias) : mixed;
+  }
+
+  /**
+   * What the layer does with tokens, for `traceLayers`.
+   *
+   * @param tokens - `[batch, tokens, dim]`, as they enter. @param keyMask - `[batch, tokens]`, 0 where there is none.
+   * @returns New tensors, but for the weights and what was given.
+   */
+  record(tokens: Tensor3D, keyMask?: Tensor): LayerRecord {
+    if (!this.built) this.build(tokens.shape);
+    const [attended, output] = tidy(() => [this.attended(tokens).clone(), this.transform(tokens, keyMask)] as const);
+    return { name: this.name, tokens, attended, output, subspaces: this.#subspaces(), options: this.#options(keyMask) };
+  }
+
+  override computeOutputShape(inputShape: Shape | Shape[]): Shape {
+    return knownShape(this.getClassName(), inputShape, axes)[0];
+  }
+
+  override computeMask(_inputs: Tensor | Tensor[], mask?: Tensor | Tensor[]): Tensor {
+    return passedMask(mask);
+  }
+
+  override getConfig(): serialization.ConfigDict {
+    const { heads, headDim, output = 'tied', outputBias = false, causal = false, scale, maskSelf = false } = this.#args;
+    const { phi = 'softmax', qkNorm = false } = this.#args;
+    const given = Object.fromEntries(Object.entries({ headDim, scale }).filter(([, value]) => value !== undefined));
+    const written = this.#outputInitializer === 'subspaces' ? this.#outputInitializer : this.#outputInitializer.config;
+    return {
+      ...super.getConfig(),
+      heads,
+      ...given,
+      output,
+      outputBias,
+      causal,
+      maskSelf,
+      phi: typeof phi === 'object' ? ({ ...phi } as serialization.ConfigDict) : phi,
+      qkNorm,
+      subspaceInitializer: this.#subspaceInitializer.config,
+      ...(output === 'untied' ? { outputInitializer: written } : {}),
+    };
+  }
+
+  #subspaces(): Tensor3D {
+    return this.#weights.subspaces!.read() as Tensor3D;
+  }
+
+  #options(keyMask: Tensor | undefined): MssaOptions {
+    const { causal = false, scale, maskSelf = false, phi = 'softmax' } = this.#args;
+    const queryKeyGain = this.#weights.queryKeyGain?.read() as Tensor1D | undefined;
+    return { causal, scale, maskSelf, phi, keyMask, queryKeyGain };
+  }
+}
