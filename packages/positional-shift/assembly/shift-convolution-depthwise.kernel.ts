@@ -73,10 +73,10 @@ function outputs(line: Line, begin: i32, end: i32, alike: bool): void {
     const stopY = max(firstY, endY) + (otherY >= 0 ? 1 : 0);
     if (slides) {
       // Rows back in time: of rising offsets, or of falling ones for the adjoint.
-      const back = runOf(line, term, adjoint ? -1 : 1), ahead = runOf(line, term, adjoint ? 1 : -1);
-      const length = max(back, ahead);
+      const back = runOf(line, term, adjoint ? -1 : 1), forth = runOf(line, term, adjoint ? 1 : -1);
+      const length = max(back, forth);
       if (length >= SHORTEST_RUN) {
-        const isBack = back >= ahead;
+        const isBack = back >= forth;
         // Each run begins with the term that reads the latest row.
         const first = isBack ? term : term + length - 1;
         const distance = load<i32>(line.offsets + (<usize>first << 3), 4);

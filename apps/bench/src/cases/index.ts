@@ -14,6 +14,7 @@ import { attentionMemoryCase } from './attention-memory';
 import { einsumCase } from './einsum';
 import { gemmCase } from './gemm';
 import { gemmThreadsCase } from './gemm-threads';
+import { graphConvolutionBoundsCase } from './graph-convolution';
 import { primitivesCase } from './primitives';
 import { shiftConvolutionCase } from './shift-convolution';
 import { tfjsKernelsCase } from './tfjs-kernels';
@@ -40,6 +41,7 @@ export const cases: readonly BenchCase[] = [
   aftLocalMemoryCase,
   aftLocalStockCase,
   shiftConvolutionCase,
+  graphConvolutionBoundsCase,
   ...operatorCases.flatMap((operatorCase) => passesOf(operatorCase).map((pass) => operatorBench(operatorCase, pass))),
   aftConvMemoryCase,
   aftFullFallbackCase,
