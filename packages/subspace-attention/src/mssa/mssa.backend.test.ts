@@ -1,7 +1,16 @@
-import { describeForms, expectNoLeak, hostileTolerance, runConformance, SeededRandom, type ShapedValues } from '@mixfold/testing';
+import { implementationOf } from '@mixfold/tensor-ops';
+import {
+  countDispatches,
+  describeForms,
+  expectNoLeak,
+  hostileTolerance,
+  runConformance,
+  SeededRandom,
+  type ShapedValues,
+} from '@mixfold/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
-import { type MssaOptions, mssa } from './mssa';
+import { type MssaOptions, mssa, mssaOperator } from './mssa';
 import {
   agreesMssa,
   differentiateMssa,
@@ -145,7 +154,57 @@ describeForms('mssa', { fused: fusedBackends }, (form) => {
     }
   });
 
-  if (isWebGpu) return;
+  if (isWebGpu) {
+    test('takes a projection and two dispatches forward, four backward, one more for an untied output, of at most 8 buffers', async () => {
+      const random = new SeededRandom(1);
+      const shape = { tokens: 35, dim: 6, heads: 2, headDim: 5 };
+      const { cotangent, ...tied } = randomMssa(random, shape);
+      const untied = { ...randomMssa(random, shape, { untied: true }), keyMask: random.mask([1, 35]) };
+      const whole = { ...untied, queryKeyGain: random.normals([5]) };
+      const options = { causal: true, maskSelf: true };
+      const count = async (fn: () => unknown) => (await countDispatches(() => tf.tidy(() => void fn()))).dispatches;
+      expect(await count(() => runMssa(form, tied))).toBe(1 + 2);
+      expect(await count(() => differentiateMssa(form, tied, cotangent))).toBe(3 + 4);
+      expect(await count(() => differentiateMssa(form, untied, cotangent, options))).toBe(3 + 5);
+      // The gradient of a gain is summed over all tiles.
+      const work = await countDispatches(() => differentiateMssa(form, whole, cotangent, options) as Record<string, tf.Tensor>);
+      expect(work.dispatches).toBe(3 + 6);
+      expect(work.mostBuffers).toBe(8);
+      const again = differentiateMssa(form, whole, cotangent, options) as Record<string, tf.Tensor>;
+      for (const [name, tensor] of Object.entries(work.result)) expect(await again[name]!.data()).toEqual(await tensor.data());
+    });
+
+    test('shares out the channels of wide heads', async () => {
+      const random = new SeededRandom(2);
+      const { cotangent, ...drawn } = randomMssa(random, { tokens: 33, dim: 7, heads: 2, headDim: 67 }, { spread: 0.4 });
+      const given = {
+        ...drawn,
+        keyMask: random.mask([1, 33], 0.7),
+        queryKeyGain: random.normals([67], 0.6),
+      };
+      await agreesMssa(form, given, cotangent, { maskSelf: true });
+    });
+
+    test('a causal token does not see what comes later, to the bit', async () => {
+      const { cotangent, tokens, ...maps } = randomMssa(new SeededRandom(3), { tokens: 39, dim: 4, heads: 2, headDim: 5 });
+      const change = ({ shape, data }: ShapedValues) => ({
+        shape,
+        data: Array.from(data, (x, i) => (i >= 20 * 4 ? x + 1e4 : x)),
+      });
+      const [before, after] = [tokens, change(tokens)].map((x) => runMssa(form, { tokens: x, ...maps }, { causal: true }));
+      expect((await after!.data()).slice(0, 20 * 4)).toEqual((await before!.data()).slice(0, 20 * 4));
+    });
+
+    test('says which calls are composed, and why', () => {
+      const shapes = { tokens: [2, 5, 4], subspaces: [2, 4, 3] };
+      expect(implementationOf(mssaOperator, shapes).form).toBe('fused');
+      expect(implementationOf(mssaOperator, shapes, { phi: 'relu' })).toMatchObject({
+        form: 'composed',
+        reason: expect.stringContaining("its kernels know softmax alone, not phi relu"),
+      });
+    });
+    return;
+  }
 
   test('NaN reaches what depends on it and nothing else', async () => {
     const { cotangent, ...given } = randomMssa(new SeededRandom(7), { tokens: 6, dim: 2, headDim: 2 });

@@ -3,6 +3,7 @@ import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core
 import { composedMssa, composedMssaBackward } from './composed';
 import { defaultScale, type Phi, type PhiAttributes, phiAttributes, phiKinds } from './phi';
 import { wasmMssa, wasmMssaBackward } from './wasm';
+import { webgpuMssa, webgpuMssaBackward } from './webgpu';
 
 /** Options of `mssa`. */
 export interface MssaOptions {
@@ -61,7 +62,7 @@ export const mssaBackwardOperator = /* @__PURE__ */ defineOperator({
     'dQueryKeyGain?': 'headDim',
   },
   compose: composedMssaBackward,
-  kernels: { wasm: wasmMssaBackward },
+  kernels: { wasm: wasmMssaBackward, webgpu: webgpuMssaBackward },
 });
 
 /** Multi-head subspace self-attention. */
@@ -85,7 +86,7 @@ export const mssaOperator = /* @__PURE__ */ defineOperator({
     denominator: 'batch heads tokens',
   },
   compose: composedMssa,
-  kernels: { wasm: wasmMssa },
+  kernels: { wasm: wasmMssa, webgpu: webgpuMssa },
   backward: mssaBackwardOperator,
 });
 

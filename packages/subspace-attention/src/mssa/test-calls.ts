@@ -4,7 +4,7 @@ import { type MssaOptions, mssa } from './mssa';
 import { mssaReference } from './reference';
 
 /** The backends whose fused kernels the tests force. */
-export const fusedBackends: readonly ('wasm' | 'webgpu')[] = ['wasm'];
+export const fusedBackends: readonly ('wasm' | 'webgpu')[] = ['wasm', 'webgpu'];
 
 /** Arguments of a call on plain arrays. */
 export interface MssaArguments {
