@@ -200,7 +200,7 @@ describeForms('mssa', { fused: fusedBackends }, (form) => {
       expect(implementationOf(mssaOperator, shapes).form).toBe('fused');
       expect(implementationOf(mssaOperator, shapes, { phi: 'relu' })).toMatchObject({
         form: 'composed',
-        reason: expect.stringContaining("its kernels know softmax alone, not phi relu"),
+        reason: expect.stringContaining('its kernels know softmax alone, not phi relu'),
       });
     });
     return;
