@@ -1,4 +1,4 @@
-import { matMul, reshape, type Tensor, transpose } from '@tensorflow/tfjs-core';
+import { getBackend, matMul as matMulOfTfjs, mul, reshape, type Tensor, transpose } from '@tensorflow/tfjs-core';
 
 type Transpositions = { transposeA: boolean; transposeB: boolean };
 
@@ -9,6 +9,14 @@ const stacked = (x: Tensor): Tensor => reshape(x, [-1, ...x.shape.slice(-2)]);
 function tall(x: Tensor, transposed: boolean): Tensor {
   const own = transposed ? transpose(stacked(x), [0, 2, 1]) : x;
   return reshape(own, [-1, own.shape.at(-1)!]);
+}
+
+/**
+ * tfjs's product. tfjs-wasm keeps the packed copy of a right factor under its data alone: the same data again in another shape, as a view has it, would be read by
+ * the old one, and written past the end of the output. So there a right factor has data of its own.
+ */
+function matMul(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean): Tensor {
+  return matMulOfTfjs(a, getBackend() === 'wasm' && !transposeB ? mul(b, 1) : b, transposeA, transposeB);
 }
 
 /** Whether `b` is one matrix for all of `a`; tfjs differentiates a product by it no more. */

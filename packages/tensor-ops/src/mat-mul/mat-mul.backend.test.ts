@@ -41,6 +41,21 @@ const sizes = [
 describeForms('matMul', { fused: ['wasm', 'webgpu'] }, (form) => {
   const random = new SeededRandom(1);
 
+  test('takes the same numbers as right factors of several shapes', async () => {
+    const numbers = random.normals([2, 96]);
+    const right = tensorOf(numbers);
+    for (const columns of [96, 3, 48]) {
+      const rows = 192 / columns;
+      const a = random.normals([5, rows]);
+      const made = form.run(() => matMul(tensorOf(a), tf.reshape(right, [rows, columns])));
+      const expected = matMulReference(
+        { shape: a.shape, data: a.data, transposed: false },
+        { shape: [rows, columns], data: numbers.data, transposed: false },
+      );
+      await assertClose(`${columns} columns`, made, expected, { relative: form.tolerance.forward });
+    }
+  });
+
   test.each(transposes)('agrees with the reference, and its gradients with differences, transposed %s %s', async (...which) => {
     const [transposeA, transposeB] = which;
     for (const [aBatch, bBatch, [rows, depth, columns]] of sizes) {
