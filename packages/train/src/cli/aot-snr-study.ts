@@ -1,6 +1,6 @@
 import { InputError } from '../input-error';
 import { runStudy, type StudyConfig } from '../studies/aot-snr/run-study';
-import { studyCharts, studyPage } from '../studies/aot-snr/study-page';
+import { float32Words, studyCharts, studyPage } from '../studies/aot-snr/study-page';
 import { type Given, readInteger, readNumber, readText } from './read-options';
 import type { Study } from './study-command';
 
@@ -51,8 +51,8 @@ export const aotSnrStudy: Study = {
         const mean = (values: number[]) => values.reduce((sum, x) => sum + x, 0) / values.length;
         const [first, last] = [mean(run.snr[0]!), mean(run.snr.at(-1)!)];
         show(
-          `${done}/${of}  noise ${run.noise}, ${run.operator}, seed ${run.seed}: ${first.toFixed(2)} to ${last.toFixed(2)}, ${run.exactLayers} layers as predicted, ${run.seconds.toFixed(1)} s`,
-          { event: 'run', done, of, ...run, snr: undefined, first, last },
+          `${done}/${of}  noise ${run.noise}, ${run.operator}, seed ${run.seed}: ${first.toFixed(2)} to ${last.toFixed(2)}, ${run.exactLayers} layers as predicted, float32 differs by ${float32Words([run])}, ${run.seconds.toFixed(1)} s`,
+          { event: 'run', done, of, ...run, snr: undefined, first, last, float32Difference: Math.max(...run.float32Difference) },
         );
       });
       return { result, files: { ...studyCharts(result), 'index.html': studyPage(result) } };

@@ -1,4 +1,5 @@
 import { type DenoisingOperator, predictedSnr, runDenoising, safeDepth, tauUpperBound } from '@mixfold/subspace-attention/theory';
+import { denoiseOnDevice } from './denoise-on-device';
 
 /** What the study of signal against noise runs on. */
 export interface StudyConfig {
@@ -32,6 +33,8 @@ export interface StudyRun {
   readonly exactLayers: number;
   /** What puts the run outside the theorem. */
   readonly outside: string[];
+  /** `[layers + 1]`: by how much the ratios of `mssa` in float32 differ from these, at most, relative to them. */
+  readonly float32Difference: number[];
   readonly seconds: number;
 }
 
@@ -57,7 +60,7 @@ export const operators: readonly DenoisingOperator[] = ['theorem', 'practical', 
 
 /**
  * Follows the signal-to-noise ratio of mixtures through attention-only layers, in float64: with the operator of the theorem, with that of practice, and with
- * plain softmax, beside what the theorem predicts.
+ * plain softmax, beside what the theorem predicts. `mssa` does the same in float32 on the current backend, from the same mixtures.
  *
  * @param report - called after every run.
  */
@@ -72,14 +75,15 @@ export async function runStudy(
     for (const operator of operators) {
       for (const seed of seeds) {
         const began = performance.now();
-        const { snr, exact, outside } = runDenoising({ ...sizes, noise, operator, seed });
+        const { snr, exact, outside, mixture } = runDenoising({ ...sizes, noise, operator, seed });
+        const float32 = await denoiseOnDevice(mixture, { ...sizes, operator });
+        const float32Difference = snr.map((ratios, layer) => largestDifference(float32[layer]!, ratios));
         const failed = exact.indexOf(false);
         const exactLayers = failed < 0 ? exact.length : failed;
-        const run = { noise, operator, seed, snr, exactLayers, outside, seconds: (performance.now() - began) / 1000 };
+        const seconds = (performance.now() - began) / 1000;
+        const run = { noise, operator, seed, snr, exactLayers, outside, float32Difference, seconds };
         runs.push(run);
         report(run, runs.length, of);
-        // Interrupts are heard between two runs.
-        await new Promise((resolve) => setImmediate(resolve));
       }
     }
   }
@@ -92,3 +96,6 @@ export async function runStudy(
 }
 
 const pick = ({ heads, stepSize, tau, layers }: StudyConfig) => ({ heads, stepSize, tau, layers });
+
+const largestDifference = (values: readonly number[], exact: readonly number[]): number =>
+  Math.max(...values.map((value, k) => Math.abs(value - exact[k]!) / exact[k]!));

@@ -9,6 +9,9 @@ const looks: Record<DenoisingOperator, { name: string; color: string }> = {
   softmax: { name: 'plain softmax, scores not scaled', color: '#cf222e' },
 };
 
+/** Relative difference of ratios up to which float32 and float64 agree. */
+const AGREES = 1e-4;
+
 const mean = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length;
 
 /** The charts of a study by the names of their files, one per noise. */
@@ -31,7 +34,8 @@ ${figures(runs, prediction)}`;
   });
   const body = `<p class="note">${tokens} tokens from ${heads} orthogonal subspaces of dimension ${headDim} in ${dim} dimensions, with noise in the other subspaces. ${layers} layers
 with step size ${stepSize}; tau ${tau}, which the theorem wants in (0.5, ${result.tauUpperBound}]. Seeds ${seeds.join(', ')}; lines are means over seeds and clusters, bands
-reach from the least to the largest mean of a seed. All in float64.</p>
+reach from the least to the largest mean of a seed. All in float64; beside each run <code>mssa</code> made the same layers in float32, and the tables say by how much its ratios
+differ, relative to these. Where they part by more than 1e-4, a weight came within rounding of tau.</p>
 <p class="note">The theorem says that every layer multiplies the signal-to-noise ratio by 1 + ${stepSize} tau = ${1 + stepSize * tau}. It is about the operator with the threshold,
 and no depth is named in it; the dotted line is where the amplified logits of a wrong head, of deviation noise sqrt(headDim) (1 + stepSize tau)^layer, reach 1.5: beyond about
 2 one of them passes the threshold. The growth of the practical layer is its own, and nothing here says that it is geometric.</p>
@@ -71,13 +75,28 @@ function figures(runs: readonly StudyRun[], { snr: predicted }: StudyPrediction)
     const best = curve.indexOf(Math.max(...curve));
     const ends = [curve[0]!, curve[best]!].map((value) => value.toFixed(2));
     const exact = own.map(({ exactLayers }) => exactLayers);
-    return [operator, ends[0]!, `${ends[1]} after ${best}`, curve.at(-1)!.toFixed(2), range(exact)];
+    return [operator, ends[0]!, `${ends[1]} after ${best}`, curve.at(-1)!.toFixed(2), range(exact), float32Words(own)];
   });
-  const names = ['operator', 'at the start', 'largest', 'at the end', 'layers as predicted, to 1e-9'];
+  const names = [
+    'operator',
+    'at the start',
+    'largest',
+    'at the end',
+    'layers as predicted, to 1e-9',
+    'float32 differs by at most',
+  ];
   return htmlTable(names, [
     ...rows,
-    ['predicted', predicted[0]!.toFixed(2), '', predicted.at(-1)!.toFixed(2), predicted.length - 1],
+    ['predicted', predicted[0]!.toFixed(2), '', predicted.at(-1)!.toFixed(2), predicted.length - 1, ''],
   ]);
+}
+
+/** How far the operator in float32 went the same way. */
+export function float32Words(runs: readonly Pick<StudyRun, 'float32Difference'>[]): string {
+  const largest = runs[0]!.float32Difference.map((_, layer) => Math.max(...runs.map((run) => run.float32Difference[layer]!)));
+  const failed = largest.findIndex((difference) => !(difference <= AGREES));
+  const upTo = (count: number) => Math.max(...largest.slice(0, count)).toExponential(1);
+  return failed <= 0 ? upTo(largest.length) : `${upTo(failed)} up to layer ${failed - 1}, then ${upTo(largest.length)}`;
 }
 
 function range(values: readonly number[]): string {
