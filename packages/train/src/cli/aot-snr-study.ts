@@ -13,7 +13,7 @@ const defaults = {
   'step-size': 0.1,
   tau: 0.9,
   layers: 24,
-  seeds: 5,
+  seeds: 3,
 } as const;
 
 /** `mixfold reproduce aot-snr`. */

@@ -127,6 +127,22 @@ describe('mixfold train', () => {
     expect((await readdir(join(folder, 'killed'))).filter((name) => name.endsWith('.tmp'))).toEqual([]);
   });
 
+  test.each(['mssa', 'crate'])('trains, evaluates and samples %s, whose positions end with the context', async (mixer) => {
+    expect(await mixfold(folder, ...training('--steps', '2', '--mixer', mixer, '--out', mixer))).toMatchObject({
+      code: 0,
+      stderr: '',
+    });
+    const [evaluated, sampled] = await Promise.all([
+      mixfold(folder, 'eval', mixer, '--backend', 'wasm'),
+      mixfold(folder, 'sample', mixer, '--prompt', 'Call me', '--tokens', '30', '--backend', 'wasm'),
+    ]);
+    expect([evaluated.stderr, sampled.stderr]).toEqual(['', '']);
+    expect(lines(evaluated.stdout)[0]).toMatchObject({ event: 'evaluate', loss: expect.any(Number) });
+    expect(sampled.stdout.startsWith('Call me')).toBe(true);
+    const report = await readFile(join(folder, mixer, 'report.html'), 'utf8');
+    expect(report).toContain('Mssa');
+  });
+
   test('--stop-after stops, and a finished run takes more steps', async () => {
     expect((await mixfold(folder, ...training('--steps', '9', '--out', 'parts', '--stop-after', '3'))).code).toBe(130);
     expect((await mixfold(folder, 'train', '--resume', 'parts', '--backend', 'wasm')).code).toBe(0);
@@ -175,7 +191,7 @@ describe('bad input is one line, exit code 1, and nothing is written', () => {
     [
       'a mixer that does not exist',
       ['train', '--mixer', 'rnn'],
-      "--mixer 'rnn' does not exist; the choices are aft-simple, mhsa, shift, shift+mhsa",
+      "--mixer 'rnn' does not exist; the choices are aft-simple, mhsa, shift, mssa, crate, shift+mhsa",
     ],
     [
       'an unknown backend',

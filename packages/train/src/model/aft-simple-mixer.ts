@@ -9,13 +9,12 @@ import {
   type Tensor1D,
   type Tensor2D,
   type Tensor3D,
-  tensor1d,
   tidy,
 } from '@tensorflow/tfjs-core';
 import type { Params } from './params';
 import { recencyKey } from './recency-key';
-import type { MixerState, RowSizes, TokenMixer } from './token-mixer';
-import { uniformWeight } from './uniform-weight';
+import type { MixerState, RowSizes, StreamingMixer } from './token-mixer';
+import { numbers, uniform } from './weight-plan';
 
 /** Steepest slope at the start, nats per token: the previous token weighs 0.14 of the newest. */
 const STEEPEST = 2;
@@ -25,7 +24,7 @@ const STEEPEST = 2;
  *
  * Slopes start spread between 0 and 2 nats per token, so that some channels average all the past and others look at a few tokens.
  */
-export const aftSimpleMixer: TokenMixer = {
+export const aftSimpleMixer: StreamingMixer = {
   operator: aftSimpleCausalOperator,
 
   shapes({ batch, time }, dim) {
@@ -33,12 +32,12 @@ export const aftSimpleMixer: TokenMixer = {
     return { query: shape, key: shape, value: shape };
   },
 
-  init: (random, dim, outputDeviation) => ({
-    query: uniformWeight(random, [dim, dim], 1 / Math.sqrt(dim)),
-    key: uniformWeight(random, [dim, dim], 1 / Math.sqrt(dim)),
-    value: uniformWeight(random, [dim, dim], 1 / Math.sqrt(dim)),
-    output: uniformWeight(random, [dim, dim], outputDeviation),
-    slope: tensor1d(Array.from({ length: dim }, (_, channel) => STEEPEST * (channel / Math.max(1, dim - 1)) ** 2)),
+  plan: (dim, outputDeviation) => ({
+    query: uniform([dim, dim], 1 / Math.sqrt(dim)),
+    key: uniform([dim, dim], 1 / Math.sqrt(dim)),
+    value: uniform([dim, dim], 1 / Math.sqrt(dim)),
+    output: uniform([dim, dim], outputDeviation),
+    slope: numbers([dim], (_, channel) => STEEPEST * (channel / Math.max(1, dim - 1)) ** 2),
   }),
 
   apply(params, rows, sizes) {

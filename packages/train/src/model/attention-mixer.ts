@@ -12,10 +12,11 @@ import {
   transpose,
   zeros,
 } from '@tensorflow/tfjs-core';
+import { withBias } from './feed-forward';
 import type { Params } from './params';
 import type { AttentionConfig } from './position';
-import type { AttentionHeads, MixerState, RowSizes, TokenMixer, WatchHeads } from './token-mixer';
-import { uniformWeight } from './uniform-weight';
+import type { AttentionHeads, MixerState, MixerUse, RowSizes, StreamingMixer, WatchHeads } from './token-mixer';
+import { constant, uniform } from './weight-plan';
 
 /** Offsets that share a score, as in T5. */
 const T5_BUCKETS = 32;
@@ -31,10 +32,14 @@ interface Memory {
 }
 
 /**
- * Causal multi-head self-attention; with shift heads, the last heads do not attend but look a fixed number of tokens back, head i by i + 1, and need no
+ * Multi-head self-attention, causal unless said; with shift heads, the last heads do not attend but look a fixed number of tokens back, head i by i + 1, and need no
  * queries and keys.
  */
-export function attentionMixer(dim: number, { heads, shiftHeads, position }: AttentionConfig): TokenMixer {
+export function attentionMixer(
+  dim: number,
+  { heads, shiftHeads, position }: AttentionConfig,
+  { causal = true, hasOutputBias = false }: MixerUse = {},
+): StreamingMixer {
   const [content, headDim] = [heads - shiftHeads, dim / heads];
   const attended = content * headDim;
 
@@ -55,7 +60,7 @@ export function attentionMixer(dim: number, { heads, shiftHeads, position }: Att
     const values = matMul(rows, params.value as Tensor2D);
     const value = after(memory?.values, byHead(slice(values, [0, 0], [-1, attended])));
     const bias = lastRows(biasOf(params, before + time), time);
-    let output = scaledDotProductAttention(query, key, value, { causal: true, bias });
+    let output = scaledDotProductAttention(query, key, value, { causal, bias });
     if (watch) output = watch({ query, key, value, bias, output } satisfies AttentionHeads);
     const parts = [reshape(transpose(output, [0, 2, 1, 3]), [batch * time, attended])];
 
@@ -68,7 +73,8 @@ export function attentionMixer(dim: number, { heads, shiftHeads, position }: Att
       const seen = slice(shift(channelsOfHead, head + 1), [0, shiftHeads, 0], [-1, time, -1]);
       parts.push(reshape(seen, [batch * time, headDim]));
     }
-    const mixed = matMul(concat(parts, 1) as Tensor2D, params.output as Tensor2D) as Tensor2D;
+    const joined = matMul(concat(parts, 1) as Tensor2D, params.output as Tensor2D) as Tensor2D;
+    const mixed = withBias(joined, params.outputBias);
     return { output: mixed, key, value, shifted: slice(all, [0, all.shape[1]! - shiftHeads, 0], [-1, shiftHeads, -1]) };
   };
 
@@ -89,14 +95,15 @@ export function attentionMixer(dim: number, { heads, shiftHeads, position }: Att
       const shape = [batch, content, time, headDim];
       return { query: shape, key: shape, value: shape };
     },
-    init(random, width, outputDeviation) {
-      const weight = (columns: number) => uniformWeight(random, [width, columns], 1 / Math.sqrt(width));
+    plan(width, outputDeviation) {
+      const weight = (columns: number) => uniform([width, columns], 1 / Math.sqrt(width));
       return {
         query: weight(attended),
         key: weight(attended),
         value: weight(width),
-        output: uniformWeight(random, [width, width], outputDeviation),
-        ...(position === 't5' ? { bias: zeros([T5_BUCKETS, content]) } : {}),
+        output: uniform([width, width], outputDeviation),
+        ...(hasOutputBias ? { outputBias: constant([width], 0) } : {}),
+        ...(position === 't5' ? { bias: constant([T5_BUCKETS, content], 0) } : {}),
       };
     },
     apply: (params, rows, sizes, watch) => mix(params, rows, sizes, undefined, watch).output,

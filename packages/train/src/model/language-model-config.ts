@@ -1,25 +1,41 @@
 import { checkOptions, OptionError } from '@mixfold/tensor-ops';
+import {
+  blockRules,
+  type FeedForwardOptions,
+  feedForwardConfig,
+  type SubspaceOptions,
+  subspaceConfig,
+  subspaceOptions,
+} from './block-config';
+import type { FeedForwardConfig } from './feed-forward';
 import { mixerNames, mixerOptions } from './mixers';
 import { type AttentionConfig, type PositionKind, positionKinds } from './position';
 import { type ShiftConfig, type ShiftParameter, shiftParameters } from './shift-parameter';
+import type { SubspaceConfig } from './subspace-mixer';
 
-/** Sizes of a byte-level language model. */
-export interface LanguageModelConfig {
+/** Number of tokens of a byte-level model: every byte is one. */
+export const BYTE_CLASSES = 256;
+
+/** Sizes of a language model. */
+export interface LanguageModelConfig extends FeedForwardOptions, SubspaceOptions {
   /** How tokens see earlier ones; default `'aft-simple'`. */
   mixer?: string;
   /** Width of the residual stream; default 128. */
   dim?: number;
   /** Number of blocks; default 3. */
   layers?: number;
-  /** Width of the MLP in units of `dim`; default 4. */
-  expansion?: number;
+  /** Tokens that it tells apart; default 256, the bytes. */
+  classes?: number;
   /** Whether the head is the embedding transposed; default false. */
   tiedHead?: boolean;
-  /** Of `'mhsa'` and `'shift+mhsa'`: heads in all, which divide `dim`; default 4. */
+  /** Of `'mhsa'`, `'shift+mhsa'`, `'mssa'` and `'crate'`: heads in all, which divide `dim`; default 4. */
   heads?: number;
-  /** Of `'mhsa'` and `'shift+mhsa'`: how attention knows where tokens are; default `'rotary'` for the first, `'none'` for the second. */
+  /**
+   * Of mixers with heads: how they know where tokens are; default `'rotary'` for `'mhsa'`, `'none'` for `'shift+mhsa'`, `'learned'` for `'mssa'` and `'crate'`, which
+   * have `'learned'` and `'none'` alone: turned queries and keys would turn their values too.
+   */
   position?: PositionKind;
-  /** Of `'mhsa'` and `'shift+mhsa'` with `'learned'` positions: the longest text; default 128. */
+  /** With `'learned'` positions: the longest text; default 128. */
   maxLength?: number;
   /** Of `'shift+mhsa'`: the heads that look 1, 2, ... tokens back, whatever they hold; default half of all. */
   shiftHeads?: number;
@@ -32,8 +48,10 @@ export interface LanguageModelConfig {
 }
 
 /** A configuration with its defaults; options of other mixers are absent. */
-export type ModelConfig = Required<Pick<LanguageModelConfig, 'mixer' | 'dim' | 'layers' | 'expansion' | 'tiedHead'>> &
+export type ModelConfig = Required<Pick<LanguageModelConfig, 'mixer' | 'dim' | 'layers' | 'classes' | 'tiedHead'>> &
+  FeedForwardConfig &
   Partial<AttentionConfig> &
+  Partial<SubspaceConfig> &
   Partial<ShiftConfig>;
 
 /**
@@ -46,8 +64,9 @@ export function parseLanguageModelConfig(config: LanguageModelConfig = {}): Mode
     mixer: mixerNames,
     dim: 'positiveInteger',
     layers: 'positiveInteger',
-    expansion: 'positiveInteger',
+    classes: 'positiveInteger',
     tiedHead: 'boolean',
+    ...blockRules,
     heads: 'positiveInteger',
     position: positionKinds,
     maxLength: 'positiveInteger',
@@ -56,21 +75,26 @@ export function parseLanguageModelConfig(config: LanguageModelConfig = {}): Mode
     parameter: shiftParameters,
     rank: 'positiveInteger',
   });
-  const { mixer = 'aft-simple', dim = 128, layers = 3, expansion = 4, tiedHead = false } = config;
+  const { mixer = 'aft-simple', dim = 128, layers = 3, classes = BYTE_CLASSES, tiedHead = false } = config;
   const own = mixerOptions(mixer);
-  for (const name of ['heads', 'position', 'maxLength', 'shiftHeads', 'terms', 'parameter', 'rank'] as const) {
+  const ofMixers = ['heads', 'position', 'maxLength', 'shiftHeads', 'terms', 'parameter', 'rank', ...subspaceOptions] as const;
+  for (const name of ofMixers) {
     if (config[name] !== undefined && !own.includes(name)) {
       throw new OptionError(`languageModel: the mixer '${mixer}' has no option ${name}`);
     }
   }
-  const parsed: ModelConfig = { mixer, dim, layers, expansion, tiedHead };
+  const parsed: ModelConfig = { mixer, layers, classes, tiedHead, ...feedForwardConfig('languageModel', config, { mixer, dim }) };
   if (own.includes('terms')) return { ...parsed, ...shiftConfig(config) };
-  if (!own.includes('heads')) return parsed;
+  if (own.includes('stepSize')) return { ...parsed, ...causalSubspaceConfig(config, mixer, dim) };
+  return own.includes('heads') ? { ...parsed, ...attentionConfig(config, mixer, dim) } : parsed;
+}
 
+function attentionConfig(config: LanguageModelConfig, mixer: string, dim: number): AttentionConfig {
   const { heads = 4, position = mixer === 'mhsa' ? 'rotary' : 'none', maxLength = 128 } = config;
-  const shiftHeads = own.includes('shiftHeads') ? (config.shiftHeads ?? Math.floor(heads / 2)) : 0;
+  const hasShifts = mixerOptions(mixer).includes('shiftHeads');
+  const shiftHeads = hasShifts ? (config.shiftHeads ?? Math.floor(heads / 2)) : 0;
   if (dim % heads !== 0) throw new OptionError(`languageModel: option heads must divide dim, ${dim}, got ${heads}`);
-  if (own.includes('shiftHeads') && (shiftHeads < 1 || shiftHeads >= heads)) {
+  if (hasShifts && (shiftHeads < 1 || shiftHeads >= heads)) {
     throw new OptionError(
       `languageModel: option shiftHeads must leave a head of each kind among the ${heads}, got ${shiftHeads}`,
     );
@@ -80,7 +104,17 @@ export function parseLanguageModelConfig(config: LanguageModelConfig = {}): Mode
       `languageModel: option position 'rotary' turns pairs of channels, but a head has ${dim / heads}; take fewer heads or other positions`,
     );
   }
-  return { ...parsed, heads, position, maxLength, shiftHeads };
+  return { heads, position, maxLength, shiftHeads };
+}
+
+function causalSubspaceConfig(config: LanguageModelConfig, mixer: string, dim: number) {
+  const { position = 'learned', maxLength = 128 } = config;
+  if (position !== 'learned' && position !== 'none') {
+    throw new OptionError(
+      `languageModel: option position of the mixer '${mixer}' must be 'learned' or 'none', for one projection is query, key and value of a head, got '${position}'`,
+    );
+  }
+  return { ...subspaceConfig('languageModel', config, dim), position, maxLength };
 }
 
 function shiftConfig({ terms = 8, parameter = 'full', rank }: LanguageModelConfig): ShiftConfig {

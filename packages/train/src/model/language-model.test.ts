@@ -115,11 +115,20 @@ describeBackends('languageModel', (backend) => {
 
 test('an option that is absent or undefined has its default', () => {
   const { config: chosen } = languageModel({ dim: 16, layers: undefined } as never);
-  expect(chosen).toEqual({ mixer: 'aft-simple', dim: 16, layers: 3, expansion: 4, tiedHead: false });
+  expect(chosen).toEqual({
+    mixer: 'aft-simple',
+    dim: 16,
+    layers: 3,
+    classes: 256,
+    tiedHead: false,
+    feedForward: 'mlp',
+    expansion: 4,
+  });
 });
 
 test('every mixer has its own options, with defaults', () => {
-  const attention = { dim: 128, layers: 3, expansion: 4, tiedHead: false, heads: 4, maxLength: 128 };
+  const sizes = { dim: 128, layers: 3, classes: 256, tiedHead: false, heads: 4, maxLength: 128 };
+  const attention = { ...sizes, feedForward: 'mlp', expansion: 4 };
   expect(languageModel({ mixer: 'mhsa' }).config).toEqual({ ...attention, mixer: 'mhsa', position: 'rotary', shiftHeads: 0 });
   expect(languageModel({ mixer: 'shift+mhsa', heads: 8 }).config).toEqual({
     ...attention,
@@ -129,7 +138,23 @@ test('every mixer has its own options, with defaults', () => {
     shiftHeads: 4,
   });
   expect(languageModel({ mixer: 'shift' }).config).toMatchObject({ terms: 8, parameter: 'full' });
+  const subspaces = { ...sizes, headDim: 32, output: 'tied', stepSize: 1, learnStepSize: false, position: 'learned' };
+  expect(languageModel({ mixer: 'mssa' }).config).toEqual({ ...subspaces, mixer: 'mssa', feedForward: 'none' });
+  expect(languageModel({ mixer: 'crate' }).config).toEqual({
+    ...subspaces,
+    mixer: 'crate',
+    feedForward: 'ista',
+    istaStepSize: 0.1,
+    istaThreshold: 0.1,
+  });
   const refused: [object, string][] = [
+    [{ mixer: 'mssa', heads: 3 }, 'languageModel: option heads must divide dim, 128, or headDim be given, got 3'],
+    [{ mixer: 'mssa', position: 'rotary' }, "option position of the mixer 'mssa' must be 'learned' or 'none'"],
+    [{ mixer: 'mssa', expansion: 2 }, "languageModel: option expansion is of feedForward 'mlp', and this is 'none'"],
+    [{ mixer: 'crate', feedForward: 'mlp' }, "option feedForward of the mixer 'crate' is 'ista', got 'mlp'"],
+    [{ mixer: 'mhsa', headDim: 3 }, "languageModel: the mixer 'mhsa' has no option headDim"],
+    [{ mixer: 'mhsa', istaThreshold: 1 }, "option istaThreshold is of feedForward 'ista', and this is 'mlp'"],
+    [{ mixer: 'mssa', output: 'free' }, "option output must be one of 'tied', 'untied', got 'free'"],
     [{ mixer: 'mhsa', terms: 3 }, "languageModel: the mixer 'mhsa' has no option terms"],
     [{ mixer: 'mhsa', heads: 3 }, 'languageModel: option heads must divide dim, 128, got 3'],
     [{ mixer: 'shift+mhsa', shiftHeads: 4 }, 'option shiftHeads must leave a head of each kind among the 4, got 4'],
@@ -144,7 +169,7 @@ test('every mixer has its own options, with defaults', () => {
 
 test('refuses mixers that do not exist, and bad sizes', () => {
   expect(() => languageModel({ ...config, mixer: 'rnn' })).toThrow(
-    "languageModel: option mixer must be one of 'aft-simple', 'mhsa', 'shift', 'shift+mhsa', got 'rnn'",
+    "languageModel: option mixer must be one of 'aft-simple', 'mhsa', 'shift', 'mssa', 'crate', 'shift+mhsa', got 'rnn'",
   );
   expect(() => languageModel({ ...config, dim: 0 })).toThrow('languageModel: option dim must be an integer above 0, got 0');
   expect(() => languageModel({ ...config, heads: 4 })).toThrow("languageModel: the mixer 'aft-simple' has no option heads");

@@ -1,8 +1,7 @@
-import { embedding, gelu, layerNorm, OptionError } from '@mixfold/tensor-ops';
+import { embedding, OptionError } from '@mixfold/tensor-ops';
 import {
   add,
   matMul,
-  ones,
   reshape,
   slice,
   type Tensor,
@@ -12,23 +11,19 @@ import {
   type Tensor4D,
   tidy,
 } from '@tensorflow/tfjs-core';
-import type { Random } from '../random/random';
+import { applyBlocks, planBlocks } from './blocks';
 import { type LanguageModelConfig, type ModelConfig, parseLanguageModelConfig } from './language-model-config';
 import { tokenMixer } from './mixers';
 import type { Batch, Model } from './model';
+import { normalized, planNorm } from './norm';
 import type { Params } from './params';
-import type { AttentionHeads, MixerState, RowSizes, TokenMixer } from './token-mixer';
-import { uniformWeight } from './uniform-weight';
-
-const norm = (rows: Tensor2D, gain: Params[string] | undefined) => layerNorm(rows, gain as Tensor1D) as Tensor2D;
-
-/** Number of tokens: every byte is one. */
-export const BYTE_CLASSES = 256;
+import type { AttentionHeads, MixerState, RowSizes, StreamingMixer } from './token-mixer';
+import { countPlanned, makeParams, type ParamsPlan, uniform } from './weight-plan';
 
 /** What a language model remembers of a text, one state per layer. */
 export type LanguageState = MixerState[];
 
-/** A model of the next byte; `apply` reads int32 `[batch, time]` and gives logits `[batch, time, 256]`. */
+/** A model of the next token, a byte as a rule; `apply` reads int32 `[batch, time]` and gives logits `[batch, time, classes]`. */
 export interface LanguageModel extends Model<Batch> {
   /**
    * As of every model. `watch` sees the attention heads of every layer before they are joined; what it returns takes the place of their outputs, for
@@ -40,28 +35,37 @@ export interface LanguageModel extends Model<Batch> {
     options: { training: boolean; watch?: ((layer: number, heads: AttentionHeads) => Tensor4D) | undefined },
   ): Tensor;
   readonly config: ModelConfig;
-  readonly mixer: TokenMixer;
+  readonly mixer: StreamingMixer;
   /** Number of tokens it tells apart. */
   readonly classes: number;
-  /** The state before the first byte. */
+  /** Number of weights, from their shapes: known before any is made. */
+  readonly parameterCount: number;
+  /** The state before the first token. */
   initialState(batch: number): LanguageState;
-  /** Logits `[batch, time, 256]` of the next bytes of a text, and the state after it. The given state is not disposed. */
+  /** Logits `[batch, time, classes]` of the next tokens of a text, and the state after it. The given state is not disposed. */
   prefill(params: Params, tokens: Tensor2D, state: LanguageState): { logits: Tensor3D; state: LanguageState };
-  /** Logits `[batch, 256]` after one more byte of every text, int32 `[batch]`. The given state is not disposed. */
+  /** Logits `[batch, classes]` after one more token of every text, int32 `[batch]`. The given state is not disposed. */
   step(params: Params, tokens: Tensor1D, state: LanguageState): { logits: Tensor2D; state: LanguageState };
 }
 
 /**
- * Byte-level language model: embedding, pre-LN blocks of a causal token mixer and a GELU MLP, layer norm, head.
+ * Language model of bytes, or of `classes` other tokens: embedding, pre-LN blocks of a causal token mixer and what follows it, layer norm, head.
  *
  * $$ x \mathrel{+}= \mathrm{mixer}(\mathrm{LN}(x)) \qquad x \mathrel{+}= W_2\, \mathrm{gelu}(W_1 \mathrm{LN}(x)) $$
  *
+ * The second half is this MLP, or nothing (attention-only models), or `x = ista(LN(x))` in the place of the stream (CRATE). `languageModelSizes` has published ones by name.
+ *
  * @throws OptionError if the configuration has an unknown name, a bad size, or a mixer that does not exist.
- * @remarks Linear layers have no bias. One step of the stream costs O(layers dim^2), whatever the length of the text; with attention, O(length dim) more per layer.
+ * @remarks Linear layers have no bias. One step of the stream costs O(layers dim^2), whatever the length of the text; with attention, O(length dim) more per layer,
+ *   for which `'mhsa'` keeps two tensors and `'mssa'` and `'crate'` one.
+ * @see Wang et al. 2025 for `'mssa'`, https://arxiv.org/abs/2506.03790; Yu et al. 2023 for `'crate'`, https://arxiv.org/abs/2306.01129
+ * @example
+ * const model = languageModel({ mixer: 'mssa', layers: 6, dim: 64, heads: 4 });
  */
 export function languageModel(given: LanguageModelConfig = {}): LanguageModel {
   const config = parseLanguageModelConfig(given);
   const mixer = tokenMixer(config);
+  const plan = planModel(config, mixer);
 
   /** `before` tokens of every text came earlier. */
   const embed = (params: Params, tokens: Tensor, before: number): Tensor2D => {
@@ -85,29 +89,24 @@ export function languageModel(given: LanguageModelConfig = {}): LanguageModel {
     mix: (layer: number, weights: Params, rows: Tensor2D) => Tensor2D,
     before = 0,
   ): Tensor2D => {
-    let rows = embed(params, tokens, before);
-    for (let layer = 0; layer < config.layers; layer++) {
-      const block = (params.blocks as Params)[layer] as Params;
-      rows = add(rows, mix(layer, block.mixer as Params, norm(rows, block.mixerNorm)));
-      const hidden = gelu(matMul(norm(rows, block.mlpNorm), block.mlpIn as Tensor2D), { approximate: 'tanh' }) as Tensor2D;
-      rows = add(rows, matMul(hidden, block.mlpOut as Tensor2D));
-    }
-    const final = norm(rows, params.norm);
+    const rows = applyBlocks(config, params.blocks as Params, embed(params, tokens, before), mix);
+    const final = normalized(rows, params, 'norm');
     return config.tiedHead ? matMul(final, params.embedding as Tensor2D, false, true) : matMul(final, params.head as Tensor2D);
   };
 
   return {
     config,
     mixer,
-    classes: BYTE_CLASSES,
-    init: (random) => initialise(config, mixer, random),
+    classes: config.classes,
+    parameterCount: countPlanned(plan),
+    init: (random) => makeParams(plan, random),
     apply: (params, { inputs }, { watch }) =>
       tidy(() => {
         const sizes = sizesOf(inputs as Tensor2D);
         const logits = forward(params, inputs, (layer, weights, rows) =>
           mixer.apply(weights, rows, sizes, watch && ((heads) => watch(layer, heads))),
         );
-        return reshape(logits, [sizes.batch, sizes.time, BYTE_CLASSES]);
+        return reshape(logits, [sizes.batch, sizes.time, config.classes]);
       }),
     initialState: (batch) => Array.from({ length: config.layers }, () => mixer.initialState(batch, config.dim)),
     prefill: (params, tokens, before) => {
@@ -116,7 +115,7 @@ export function languageModel(given: LanguageModelConfig = {}): LanguageModel {
         (mix) => forward(params, tokens, mix, before[0]?.position),
         (weights, rows, layer) => mixer.prefill(weights, rows, sizes, before[layer]!),
       );
-      const shaped = reshape(logits, [sizes.batch, sizes.time, BYTE_CLASSES]) as Tensor3D;
+      const shaped = reshape(logits, [sizes.batch, sizes.time, config.classes]) as Tensor3D;
       logits.dispose();
       return { logits: shaped, state };
     },
@@ -152,24 +151,13 @@ function sizesOf(tokens: Tensor2D): RowSizes {
   return { batch, time };
 }
 
-function initialise(config: ModelConfig, mixer: TokenMixer, random: Random): Params {
-  const { dim, layers, tiedHead } = config;
-  const hidden = dim * config.expansion;
-  // What every layer adds is scaled down by the number of additions, so that the residual stream starts at one size at any depth.
-  const residual = 1 / Math.sqrt(2 * layers);
-  const blocks: Params = {};
-  const places = config.position === 'learned' ? { positions: uniformWeight(random, [config.maxLength!, dim], 0.1) } : {};
-  const table = uniformWeight(random, [BYTE_CLASSES, dim], tiedHead ? 0.5 / Math.sqrt(dim) : 0.5);
-  for (let layer = 0; layer < layers; layer++) {
-    blocks[layer] = {
-      mixerNorm: ones([dim]),
-      mixer: mixer.init(random, dim, residual / Math.sqrt(dim)),
-      mlpNorm: ones([dim]),
-      mlpIn: uniformWeight(random, [dim, hidden], 1 / Math.sqrt(dim)),
-      mlpOut: uniformWeight(random, [hidden, dim], residual / Math.sqrt(hidden)),
-    };
-  }
-  const params: Params = { embedding: table, ...places, blocks, norm: ones([dim]) };
-  if (!tiedHead) params.head = uniformWeight(random, [dim, BYTE_CLASSES], 0.5 / Math.sqrt(dim));
-  return params;
+function planModel(config: ModelConfig, mixer: StreamingMixer): ParamsPlan {
+  const { dim, classes, tiedHead, position, maxLength } = config;
+  return {
+    ...(position === 'learned' ? { positions: uniform([maxLength!, dim], 0.1) } : {}),
+    embedding: uniform([classes, dim], tiedHead ? 0.5 / Math.sqrt(dim) : 0.5),
+    blocks: planBlocks(config, mixer, false),
+    ...planNorm('norm', dim, false),
+    ...(tiedHead ? {} : { head: uniform([dim, classes], 0.5 / Math.sqrt(dim)) }),
+  };
 }

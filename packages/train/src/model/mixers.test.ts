@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import '../register-gradients';
 import { beforeAll, expect, test } from 'vitest';
 import { createRandom } from '../random/random';
-import { disposeLanguageState } from '../training/generate';
+import { disposeLanguageState, generate } from '../training/generate';
 import { languageLoss } from '../training/language-loss';
 import { lossAndGradients } from '../training/loss-and-gradients';
 import { languageModel } from './language-model';
@@ -22,8 +22,18 @@ const configs: LanguageModelConfig[] = [
   { mixer: 'shift', terms: 3 },
   { mixer: 'shift', terms: 3, parameter: 'cp', rank: 2 },
   { mixer: 'shift+mhsa', heads: 4, shiftHeads: 2 },
+  { mixer: 'mssa', heads: 2, maxLength: TIME },
+  { mixer: 'mssa', heads: 3, headDim: 2, output: 'untied', stepSize: 0.5, learnStepSize: true, position: 'none' },
+  { mixer: 'crate', heads: 2, output: 'untied', maxLength: TIME },
+  { mixer: 'mhsa', heads: 2, feedForward: 'none' },
 ];
-const named = configs.map((config) => [`${config.mixer} ${config.position ?? config.parameter ?? ''}`.trim(), config] as const);
+const named = configs.map(
+  (config) =>
+    [
+      [config.mixer, config.position ?? config.parameter, config.feedForward, config.output].filter(Boolean).join(' '),
+      config,
+    ] as const,
+);
 
 function someTokens(seed = 9): tf.Tensor2D {
   const random = createRandom(seed);
@@ -57,7 +67,7 @@ describeBackends('mixers', (backend) => {
     const batch = { inputs: someTokens(), targets: someTokens(2) };
     const lossOf = (weights: Params) => languageLoss(model, weights, batch, true);
     const { gradients } = lossAndGradients(lossOf, params);
-    await expectSlope(lossOf, params, gradients, createRandom(6));
+    await expectSlope(lossOf, params, gradients, createRandom(6), config.mixer === 'crate' ? 2 ** -10 : undefined);
     if (backend.name === 'webgpu') return;
     await expectNoLeak(() => lossAndGradients(lossOf, params) as unknown as tf.TensorContainer);
     await expectNoLeak(() => {
@@ -85,7 +95,8 @@ describeBackends('mixers', (backend) => {
 });
 
 const attentionWeights = (content: number) => (content + content + 2) * dim * dim;
-const rest = 2 * 256 * dim + dim + 2 * (2 * dim * 4 * dim + 2 * dim);
+const [outside, mlp] = [2 * 256 * dim + dim, 2 * dim * 4 * dim + dim];
+const rest = outside + 2 * (mlp + dim);
 
 test.each([
   [{ mixer: 'mhsa', heads: 2 }, 2 * attentionWeights(1)],
@@ -97,9 +108,15 @@ test.each([
   [{ mixer: 'shift', terms: 3, parameter: 'separable' }, 2 * (3 * dim + dim * dim)],
   [{ mixer: 'shift', terms: 3, parameter: 'lowRank', rank: 2 }, 2 * 3 * 2 * 2 * dim],
   [{ mixer: 'shift', terms: 3, parameter: 'cp', rank: 2 }, 2 * 2 * (3 + 2 * dim)],
+  [{ mixer: 'mssa', heads: 2, maxLength: 5 }, 2 * (dim * dim - mlp) + 5 * dim],
+  [{ mixer: 'mssa', heads: 2, output: 'untied', position: 'none', learnStepSize: true }, 2 * (2 * dim * dim + 1 - mlp)],
+  [{ mixer: 'mssa', heads: 3, headDim: 2, feedForward: 'mlp', position: 'none' }, 2 * 6 * dim],
+  [{ mixer: 'crate', heads: 2, output: 'untied', position: 'none' }, 2 * (3 * dim * dim + dim - mlp)],
+  [{ mixer: 'mhsa', heads: 2, feedForward: 'none' }, 2 * (4 * dim * dim - mlp)],
 ])('%j has the weights that its sizes say', (config, weights) => {
-  const params = languageModel({ ...(config as LanguageModelConfig), dim, layers: 2 }).init(createRandom(1));
-  expect(countParams(params)).toBe(rest + weights);
+  const model = languageModel({ ...(config as LanguageModelConfig), dim, layers: 2 });
+  expect(countParams(model.init(createRandom(1)))).toBe(rest + weights);
+  expect(model.parameterCount).toBe(rest + weights);
 });
 
 test('a shift head of value and output weights alone copies from as far back as it is numbered', async () => {
@@ -147,4 +164,21 @@ test('heads can be watched and replaced', async () => {
     { training: false, watch: (_, { output }) => tf.zerosLike(output) },
   );
   expect(await silenced.data()).not.toEqual(await plain.data());
+});
+
+test('a text that fills learned positions goes on from its last half of them', async () => {
+  const model = languageModel({ mixer: 'mssa', heads: 2, maxLength: 6, dim, layers: 1 });
+  const params = model.init(createRandom(1));
+  const prompt = [97, 98, 99, 100];
+  const drawn = await generate(model, params, { prompt: Uint8Array.from(prompt), tokens: 9, temperature: 0 });
+  let window = prompt;
+  for (const byte of drawn) {
+    const logits = model.apply(params, { inputs: tf.tensor2d([window], [1, window.length], 'int32') }, { training: false });
+    const last = tf.reshape(tf.slice(logits, [0, window.length - 1, 0], [1, 1, 256]), [256]);
+    expect((await tf.argMax(last).data())[0]).toBe(byte);
+    window = window.length === 6 ? [...window.slice(-2), byte] : [...window, byte];
+  }
+  await expect(generate(languageModel({ dim, layers: 1, classes: 300 }), params, { prompt: 'x', tokens: 1 })).rejects.toThrow(
+    'generate: the model must tell 256 bytes apart, its tokens are 300',
+  );
 });

@@ -1,11 +1,11 @@
 import { causalOffsets, shiftConvolution, shiftConvolutionOperator } from '@mixfold/positional-shift';
 import { concat, reshape, slice, type Tensor2D, type Tensor3D, zeros } from '@tensorflow/tfjs-core';
 import type { Params } from './params';
-import { initialFactors, type ShiftConfig, thetaOf } from './shift-parameter';
-import type { MixerState, RowSizes, TokenMixer } from './token-mixer';
+import { plannedFactors, type ShiftConfig, thetaOf } from './shift-parameter';
+import type { MixerState, RowSizes, StreamingMixer } from './token-mixer';
 
 /** A causal convolution: every token adds what it and the `terms - 1` before it say, each through a matrix of its own. */
-export function shiftMixer(dim: number, config: ShiftConfig): TokenMixer {
+export function shiftMixer(dim: number, config: ShiftConfig): StreamingMixer {
   const { terms } = config;
   const reach = terms - 1;
   const offsets = causalOffsets(terms);
@@ -24,7 +24,7 @@ export function shiftMixer(dim: number, config: ShiftConfig): TokenMixer {
   return {
     operator: shiftConvolutionOperator,
     shapes: ({ batch, time }) => ({ x: [batch, time, dim], theta: [terms, dim, dim] }),
-    init: (random, width, outputDeviation) => initialFactors(random, width, config, outputDeviation / Math.sqrt(terms)),
+    plan: (width, outputDeviation) => plannedFactors(width, config, outputDeviation / Math.sqrt(terms)),
     apply(params, rows, { batch, time }) {
       const x = reshape(rows, [batch, time, dim]) as Tensor3D;
       return reshape(shiftConvolution(x, thetaOf(params, config), { offsets }), rows.shape) as Tensor2D;

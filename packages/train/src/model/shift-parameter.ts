@@ -1,8 +1,7 @@
 import { cpParameter, depthwiseParameter, lowRankParameter, parameterTensor, separableParameter } from '@mixfold/mixed-product';
 import type { Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
-import type { Random } from '../random/random';
 import type { Params } from './params';
-import { uniformWeight } from './uniform-weight';
+import { type ParamsPlan, uniform } from './weight-plan';
 
 /** What a convolution's matrices may be made of: themselves, or factors with fewer numbers. */
 export const shiftParameters = ['full', 'lowRank', 'cp', 'depthwise', 'separable'] as const;
@@ -18,29 +17,23 @@ export interface ShiftConfig {
   readonly rank?: number;
 }
 
-/** New factors, whose product has the standard deviation `deviation`; a depthwise one has one channel to sum where the others have `dim`. */
-export function initialFactors(
-  random: Random,
-  dim: number,
-  { terms, parameter, rank = 1 }: ShiftConfig,
-  deviation: number,
-): Params {
-  const weight = (shape: number[], own: number) => uniformWeight(random, shape, own);
+/** Factors, whose product has at first the standard deviation `deviation`; a depthwise one has one channel to sum where the others have `dim`. */
+export function plannedFactors(dim: number, { terms, parameter, rank = 1 }: ShiftConfig, deviation: number): ParamsPlan {
   switch (parameter) {
     case 'lowRank': {
       const each = Math.sqrt(deviation / Math.sqrt(rank));
-      return { u: weight([terms, dim, rank], each), v: weight([terms, dim, rank], each) };
+      return { u: uniform([terms, dim, rank], each), v: uniform([terms, dim, rank], each) };
     }
     case 'cp': {
       const each = Math.sqrt(deviation / Math.sqrt(rank));
-      return { u: weight([dim, rank], each), mixing: weight([terms, rank], 1), v: weight([dim, rank], each) };
+      return { u: uniform([dim, rank], each), mixing: uniform([terms, rank], 1), v: uniform([dim, rank], each) };
     }
     case 'depthwise':
-      return { taps: weight([terms, dim], deviation * Math.sqrt(dim)) };
+      return { taps: uniform([terms, dim], deviation * Math.sqrt(dim)) };
     case 'separable':
-      return { taps: weight([terms, dim], 1), pointwise: weight([dim, dim], deviation) };
+      return { taps: uniform([terms, dim], 1), pointwise: uniform([dim, dim], deviation) };
     default:
-      return { theta: weight([terms, dim, dim], deviation) };
+      return { theta: uniform([terms, dim, dim], deviation) };
   }
 }
 

@@ -1,7 +1,7 @@
 import type { AnyOperator } from '@mixfold/tensor-ops';
 import type { Tensor, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
-import type { Random } from '../random/random';
 import type { Params } from './params';
+import type { ParamsPlan } from './weight-plan';
 
 /** Rows of a batch: `[batch * time, dim]`, rows of one sequence next to each other. */
 export interface RowSizes {
@@ -28,16 +28,28 @@ export interface AttentionHeads {
 /** Sees the heads of a layer before they are joined; what it returns takes the place of their outputs. For analysis. */
 export type WatchHeads = (heads: AttentionHeads) => Tensor4D;
 
+/** Where a mixer stands. */
+export interface MixerUse {
+  /** Whether a token sees no later one; default true. A mixer of images sees all. */
+  readonly causal?: boolean;
+  /** Whether a bias follows its output; default false. */
+  readonly hasOutputBias?: boolean;
+}
+
 /** The part of a block that lets tokens see earlier ones: its projections and one operator. */
 export interface TokenMixer {
   /** The operator that mixes, for `implementationOf`. */
   readonly operator: AnyOperator;
   /** The shapes of that operator's inputs in a batch, for `implementationOf`. */
   shapes(sizes: RowSizes, dim: number): Record<string, readonly number[]>;
-  /** New weights; `outputDeviation` scales what it adds to the residual stream. */
-  init(random: Random, dim: number, outputDeviation: number): Params;
+  /** Its weights; `outputDeviation` scales what it adds to the residual stream at first. */
+  plan(dim: number, outputDeviation: number): ParamsPlan;
   /** Mixes whole sequences, each token seeing itself and those before. Differentiable. Mixers without attention never call `watch`. */
   apply(params: Params, rows: Tensor2D, sizes: RowSizes, watch?: WatchHeads): Tensor2D;
+}
+
+/** A causal mixer that can go on from what it has seen. */
+export interface StreamingMixer extends TokenMixer {
   initialState(batch: number, dim: number): MixerState;
   /** As `apply`, going on from a state; the given state is not disposed. */
   prefill(params: Params, rows: Tensor2D, sizes: RowSizes, state: MixerState): { output: Tensor2D; state: MixerState };

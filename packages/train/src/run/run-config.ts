@@ -6,6 +6,7 @@ import { readTextCorpus } from '../data/read-text-corpus';
 import type { TextCorpus } from '../data/text-corpus';
 import { InputError } from '../input-error';
 import { type LanguageModel, languageModel } from '../model/language-model';
+import { parseLanguageModelConfig } from '../model/language-model-config';
 import { mixerNames } from '../model/mixers';
 import type { TokenMixer } from '../model/token-mixer';
 
@@ -41,9 +42,11 @@ export function parseRunConfig(config: unknown, directory: string): RunConfig {
   );
 }
 
-/** The model of a run. */
-export function modelOf({ mixer, dim, layers }: RunConfig): LanguageModel {
-  return languageModel({ mixer, dim, layers });
+/** The model of a run. Learned positions end with the sequences that it trains on. */
+export function modelOf({ mixer, dim, layers, context }: RunConfig): LanguageModel {
+  const sizes = { mixer, dim, layers };
+  const { position } = parseLanguageModelConfig(sizes);
+  return languageModel(position === 'learned' ? { ...sizes, maxLength: context } : sizes);
 }
 
 /** Which form of the mixer's operator runs for the sizes of a run, in words. */

@@ -35,7 +35,7 @@ ${figures(runs, prediction)}`;
   const body = `<p class="note">${tokens} tokens from ${heads} orthogonal subspaces of dimension ${headDim} in ${dim} dimensions, with noise in the other subspaces. ${layers} layers
 with step size ${stepSize}; tau ${tau}, which the theorem wants in (0.5, ${result.tauUpperBound}]. Seeds ${seeds.join(', ')}; lines are means over seeds and clusters, bands
 reach from the least to the largest mean of a seed. All in float64; beside each run <code>mssa</code> made the same layers in float32, and the tables say by how much its ratios
-differ, relative to these. Where they part by more than 1e-4, a weight came within rounding of tau.</p>
+differ, relative to these. Where they part by more than 1e-4, they say from which layer.</p>
 <p class="note">The theorem says that every layer multiplies the signal-to-noise ratio by 1 + ${stepSize} tau = ${1 + stepSize * tau}. It is about the operator with the threshold,
 and no depth is named in it; the dotted line is where the amplified logits of a wrong head, of deviation noise sqrt(headDim) (1 + stepSize tau)^layer, reach 1.5: beyond about
 2 one of them passes the threshold. The growth of the practical layer is its own, and nothing here says that it is geometric.</p>
