@@ -4,3 +4,8 @@ export { effectiveRank, sparsity } from './effective-rank';
 export type { Values } from './read-values';
 export { type SignalToNoise, signalToNoise } from './signal-to-noise';
 export { coherence, orthonormalityDefect, sigmaMax, type Tiedness, tiedness } from './subspace-geometry';
+export type { LayerRecord } from './trace/layer-record';
+export type { TracedModel } from './trace/record-model';
+export type { TokenFigures } from './trace/token-figures';
+export { type LayerTrace, type TraceOptions, traceLayers } from './trace/trace-layers';
+export { type TracePageOptions, tracePage } from './trace/trace-page';

@@ -1,6 +1,6 @@
 import { type DenoisingOperator, denoisingStep } from './denoising-layer';
 import { safeDepth, tauUpperBound } from './predictions';
-import { checkMixture, type Mixture, type MixtureOptions, sampleMixture } from './sample-mixture';
+import { checkMixture, drawMixture, type Mixture, type MixtureOptions } from './sample-mixture';
 import { clusterRatios } from './signal-to-noise64';
 
 /** A run of layers on a drawn mixture. */
@@ -44,8 +44,9 @@ const TOLERANCE = 1e-9;
  *
  * @param options - those of `sampleMixture`, and `layers` (12), `stepSize` (0.1), `tau` (0.9), `operator` (`'theorem'`), `causal` (false).
  * @returns The ratios by layer and cluster, where they are what the theorem says, and what puts the run outside the theorem.
- * @throws OptionError for an unknown or bad option. A tau outside its interval is no error: the run says so in `outside`.
- * @remarks O(layers heads tokens (dim headDim + tokens headDim)). Subspaces are orthonormal and orthogonal by construction.
+ * @throws OptionError for an unknown or bad option, also for given `subspaces` that are not orthonormal and orthogonal, with the defect or coherence measured. A tau
+ *   outside its interval is no error: the run says so in `outside`.
+ * @remarks O(layers heads tokens (dim headDim + tokens headDim)).
  * @see Wang et al. 2025, theorem 1, https://arxiv.org/abs/2506.03790
  * @example
  * const { snr, exact } = runDenoising({ tokens: 256, dim: 256, headDim: 64, heads: 4, noise: 0.05 });
@@ -59,7 +60,7 @@ export function runDenoising(options: DenoisingOptions): DenoisingRun {
     causal: 'boolean',
   });
   const { layers = 12, stepSize = 0.1, tau = 0.9, operator = 'theorem', causal = false, ...mixtureOptions } = options;
-  const mixture = sampleMixture(mixtureOptions);
+  const mixture = drawMixture('runDenoising', mixtureOptions);
   const { tokens: count, dim, heads, headDim } = options;
   const call = { count, dim, heads, headDim, operator, tau, causal };
   const tokens = mixture.tokens.data.slice();

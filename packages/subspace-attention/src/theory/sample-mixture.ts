@@ -1,5 +1,6 @@
 import { type Array64, checkOptions, OptionError, qr64 } from '@mixfold/tensor-ops';
 import { gaussian } from './gaussian';
+import { orthogonalColumns } from './given-subspaces';
 
 /** Sizes of a mixture of noisy low-rank Gaussians. */
 export interface MixtureOptions {
@@ -15,6 +16,8 @@ export interface MixtureOptions {
   readonly noise: number;
   /** Any integer, 0 or above. Default 1. */
   readonly seed?: number | undefined;
+  /** `[heads, dim, headDim]`, with orthonormal columns, orthogonal to each other. Default: drawn. */
+  readonly subspaces?: Array64 | undefined;
 }
 
 /** Tokens drawn from a mixture, with the truth about them. */
@@ -34,6 +37,7 @@ const rules = {
   heads: 'positiveInteger',
   noise: 'nonNegative',
   seed: 'nonNegativeInteger',
+  subspaces: 'unchecked',
 } as const;
 
 /**
@@ -43,10 +47,10 @@ const rules = {
  *
  * for token i of cluster k.
  *
- * @param options - `tokens`, `dim`, `headDim`, `heads`, `noise`, `seed`.
+ * @param options - `tokens`, `dim`, `headDim`, `heads`, `noise`, `seed`; `subspaces`, if they are not to be drawn: float64 numbers with their shape.
  * @returns Tokens `[tokens, dim]`, subspaces `[heads, dim, headDim]` and labels; the same for a seed.
- * @throws OptionError for an unknown or bad option, a negative noise, fewer tokens than heads, or `dim < heads * headDim`, where orthogonal subspaces do
- *   not exist.
+ * @throws OptionError for an unknown or bad option, a negative noise, fewer tokens than heads, `dim < heads * headDim`, where orthogonal subspaces do not exist, or given
+ *   subspaces that are not orthonormal and orthogonal to 1e-5: the error has the defect or the coherence measured. ShapeError; DTypeError.
  * @remarks O(dim (heads headDim)^2 + tokens dim heads headDim).
  * @see Wang et al. 2025, https://arxiv.org/abs/2506.03790
  * @example
@@ -54,11 +58,16 @@ const rules = {
  */
 export function sampleMixture(options: MixtureOptions): Mixture {
   checkMixture('sampleMixture', options);
+  return drawMixture('sampleMixture', options);
+}
+
+/** `sampleMixture` of checked options, for a function of another name. */
+export function drawMixture(functionName: string, options: MixtureOptions): Mixture {
   const { tokens: count, dim, headDim, heads, noise, seed = 1 } = options;
   const normal = gaussian(seed);
   const all = heads * headDim;
-  const drawn = Float64Array.from({ length: dim * all }, normal);
-  const { q } = qr64({ shape: [dim, all], data: drawn });
+  const draw = () => qr64({ shape: [dim, all], data: Float64Array.from({ length: dim * all }, normal) }).q;
+  const q = options.subspaces ? orthogonalColumns(functionName, options.subspaces, [heads, dim, headDim]) : draw();
 
   const subspaces = new Float64Array(heads * dim * headDim);
   for (let k = 0; k < heads; k++) {

@@ -154,6 +154,59 @@ describe('the theorem', () => {
   });
 });
 
+describe('subspaces that are given', () => {
+  const sizes = { tokens: 32, dim: 120, headDim: 40, heads: 3, noise: 0.05 } as const;
+  const { subspaces } = sampleMixture({ ...sizes, seed: 9 });
+  const changed = (change: (data: Float64Array) => void) => {
+    const data = subspaces.data.slice();
+    change(data);
+    return { ...sizes, layers: 2, subspaces: { shape: subspaces.shape, data } };
+  };
+
+  test('are those of the run, also when rounded to float32', () => {
+    const rounded = changed((data) => data.set(Float32Array.from(data)));
+    const { exact, mixture, outside } = runDenoising({ ...rounded, seed: 2 });
+    expect(exact).toEqual([true, true]);
+    expect(outside).toEqual([]);
+    for (const [i, x] of mixture.subspaces.data.entries()) expect(Math.abs(x - subspaces.data[i]!)).toBeLessThan(1e-6);
+    expect(sampleMixture({ ...sizes, subspaces, seed: 2 }).tokens).not.toEqual(sampleMixture({ ...sizes, subspaces }).tokens);
+  });
+
+  test('are refused with the defect measured where columns are not orthonormal', () => {
+    // All columns of head 1 twice as long: |4 I - I| / sqrt(40) is 3.
+    const longer = changed((data) =>
+      data.set(
+        data.slice(4800, 9600).map((x) => 2 * x),
+        4800,
+      ),
+    );
+    expect(() => runDenoising(longer)).toThrow(
+      'runDenoising: option subspaces must have orthonormal columns, but the orthonormality defect of head 1 is 3.00; orthonormalize them',
+    );
+  });
+
+  test('are refused with the coherence measured where they are not orthogonal', () => {
+    const [cosine, sine] = [0.28, 0.96];
+    // The first column of head 2 leans on the first of head 0.
+    const leaning = changed((data) => {
+      for (let i = 0; i < 120; i++) data[9600 + i * 40] = sine * data[9600 + i * 40]! + cosine * data[i * 40]!;
+    });
+    expect(() => runDenoising(leaning)).toThrow(
+      'runDenoising: option subspaces must be orthogonal to each other, but the coherence of heads 0 and 2 is 0.280',
+    );
+  });
+
+  test('are refused in other sizes, or with numbers that are not finite', () => {
+    expect(() => runDenoising({ ...sizes, heads: 2, subspaces })).toThrow(
+      'option subspaces must be [heads dim headDim], [2, 120, 40], got [3, 120, 40] with 14400 numbers',
+    );
+    expect(() => sampleMixture({ ...sizes, subspaces: [[1]] as never })).toThrow('sampleMixture: option subspaces must be');
+    expect(() => runDenoising(changed((data) => data.fill(Number.NaN, 3, 4)))).toThrow(
+      'must hold finite numbers, got NaN at place 3',
+    );
+  });
+});
+
 describe('predictions', () => {
   test('the interval of tau is empty where headDim is at most 32/9 log(tokens)', () => {
     expect(tauUpperBound({ tokens: 256, headDim: 20 })).toBeGreaterThan(0.5);
