@@ -62,8 +62,14 @@ function joined(samples: readonly Array64[], dim: number): Array64 {
   return { shape: [dim === 0 ? 0 : data.length / dim, dim], data };
 }
 
+/** One that nobody draws a model from. */
+const CONTROL_SEED = 271828182845;
+
 function randomSubspaces(shape: readonly number[]): Array64 {
   const [heads, dim, headDim] = shape as [number, number, number];
   const kind = headDim > dim ? 'normal' : 'orthonormal';
-  return { shape, data: Float64Array.from(drawSubspaces('traceLayers', { kind, seed: 1 }, [heads, dim, headDim], dim)) };
+  return {
+    shape,
+    data: Float64Array.from(drawSubspaces('traceLayers', { kind, seed: CONTROL_SEED }, [heads, dim, headDim], dim)),
+  };
 }

@@ -111,6 +111,7 @@ function charts(trace: readonly LayerTrace[]): string[] {
     `<figure>${lineChart({ title, xLabel, end: trace.length, series })}</figure>`;
   return [
     chart('Coding rate by the subspaces, nats', 'layers passed', [steps('R^c', blue, (figures) => figures.codingRateGiven)]),
+    chart('Rate reduction, R − R^c, nats', 'layers passed', [steps('R − R^c', blue, (figures) => figures.rateReduction)]),
     chart(ratio, 'layers passed', [...controls, steps('tokens', blue, (figures) => figures.signalToNoise)]),
     chart('Effective rank of the tokens', 'layers passed', [steps('tokens', orange, (figures) => figures.effectiveRank)]),
     chart(

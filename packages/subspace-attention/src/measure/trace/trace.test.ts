@@ -165,7 +165,7 @@ describe('tracePage', () => {
   test('shows charts, figures and a picture of every map, and loads nothing', () => {
     const page = tracePage([layer('first'), layer('second', { after: undefined })], { title: 'A & B', note: 'step 3' });
     expect(page).toMatch(/^<!doctype html>/);
-    expect(page.match(/<svg /g)).toHaveLength(5);
+    expect(page.match(/<svg /g)).toHaveLength(6);
     expect(page.match(/<img class="map"/g)).toHaveLength(6);
     expect(page).toContain('<td>3.25 → 2.13</td>');
     expect(page).toContain('<td>second</td><td>12</td><td>3.25</td>');

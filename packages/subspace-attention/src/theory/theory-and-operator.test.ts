@@ -27,8 +27,8 @@ function tensorRun({ mixture }: DenoisingRun, layers: number, operator: Denoisin
 
 describeBackends('the theory and the operator', (backend) => {
   const runs: [DenoisingOperator, number][] = [
-    ['theorem', backend.name === 'webgpu' ? 2 : 10],
-    ['practical', backend.name === 'webgpu' ? 2 : 10],
+    ['theorem', 10],
+    ['practical', 5],
     ['softmax', 3],
   ];
   // On a software GPU a threshold is dozens of programs of tfjs.
