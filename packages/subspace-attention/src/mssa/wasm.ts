@@ -26,7 +26,8 @@ function mssaKernel(entry: Entry, names: string): FusedKernel {
       const [batch, target, dim] = inputs.tokens!.shape as [number, number, number];
       const [heads, , headDim] = inputs.subspaces!.shape as [number, number, number];
       const past = inputs.past?.shape[2] ?? 0;
-      const { causal, maskSelf, scale } = attributes as MssaAttributes;
+      // A streaming call is always causal.
+      const { causal = true, maskSelf, scale } = attributes as Partial<MssaAttributes> & MssaAttributes;
       const sizes = [target, past, dim, heads, headDim] as const;
       const bytes = kernels[`${entry}Bytes`](...sizes, Number(inputs.queryKeyGain !== undefined));
       return withScratch(wasm, bytes, (scratch) => {
