@@ -7,10 +7,10 @@ import { call } from './call';
 import { normalizeRows } from './normalize-rows';
 import { COLUMNS, ROWS, TILE_ROW } from './tile-products';
 
-/** Scores that are not larger need no measure but 0. */
+/** Scores up to which 0 is as good a measure as the largest. */
 const FREE: f32 = 30;
 /** The largest scores for which another measure than the largest is taken. */
-const TOP: f32 = 80;
+const TOP: f32 = 64;
 /** How far scores may be above a measure. */
 const ABOVE: f32 = 40;
 
@@ -124,34 +124,34 @@ function setApart(projected: usize, row: usize): void {
  */
 function chooseMeasure(): void {
   const size = abs<f32>(call.scale);
-  let most: f32 = 0, least: f32 = f32.MAX_VALUE;
+  let most: f32 = 0;
   for (let j: i32 = 0; j < call.source; j++) {
     const norm = normOf(sources.match + ((<usize>j * call.headDim) << 2));
     store<f32>(space.norms + (<usize>j << 2), norm);
     most = max(most, norm);
-    least = min(least, norm);
   }
   const top = size * most * most;
   sources.isUniform = false;
   if (!call.causal && !sources.lost) {
     const selfSeen = call.scale > 0 && !call.maskSelf && !sources.someHidden;
-    sources.isUniform = top <= FREE || (selfSeen && top <= TOP && top - size * least * least <= ABOVE * 1.5);
+    sources.isUniform = top <= FREE || (selfSeen && top <= TOP);
     sources.reference = top <= FREE ? 0 : top - ABOVE / 2;
   }
   let largest: f32 = 0;
   sources.someOpen = false;
   for (let j: i32 = 0; j < call.source; j++) {
-    const norm = load<f32>(space.norms + (<usize>j << 2));
+    const at = <usize>j << 2;
+    const norm = load<f32>(space.norms + at);
     largest = call.causal ? max(largest, norm) : most;
     const t = j - call.past;
     if (t < 0) continue;
     const bound = size * norm * largest;
     const own = size * norm * norm;
-    const selfSeen = call.scale > 0 && !call.maskSelf && load<i32>(sources.exists + (<usize>j << 2)) != 0;
+    const selfSeen = call.scale > 0 && !call.maskSelf && load<i32>(sources.exists + at) != 0;
     let measure = FLOOR;
     if (sources.isUniform) measure = sources.reference;
     else if (bound <= FREE) measure = 0;
-    else if (selfSeen && own <= TOP && bound - own <= ABOVE) measure = own;
+    else if (selfSeen && bound <= TOP && bound - own <= ABOVE) measure = own;
     store<f32>(sources.measure + (<usize>t << 2), measure);
     store<i32>(sources.isOpen + (<usize>t << 2), i32(measure == FLOOR));
     if (measure == FLOOR) sources.someOpen = true;

@@ -112,3 +112,17 @@ export function sumOfRows(x: Tensor): Tensor {
   ]);
   return reshape(sum(sum(reshape(padded, [-1, spans, SPAN]), 2), 1), [...x.shape.slice(0, -1), 1]);
 }
+
+/** The product of two stacks, the inner axis by spans. `transposed`: the left factor is. */
+export function productBySpans(a: Tensor, b: Tensor, transposed = false): Tensor {
+  const depth = b.shape[1]!;
+  let total: Tensor | undefined;
+  for (let begin = 0; begin < depth; begin += SPAN) {
+    const count = Math.min(SPAN, depth - begin);
+    const whole = count === depth;
+    const left = whole ? a : transposed ? rowsOf(a, begin, count) : slice(a, [0, 0, begin], [-1, -1, count]);
+    const part = matMul(left, whole ? b : rowsOf(b, begin, count), { transposeA: transposed });
+    total = total === undefined ? part : add(total, part);
+  }
+  return total!;
+}

@@ -27,6 +27,7 @@ import {
   FLOOR,
   type Mixing,
   NONE,
+  productBySpans,
   rowsOf,
   scoresOf,
   select,
@@ -75,7 +76,7 @@ export function mix(mixing: Mixing): Mixed {
   const parts = blocksOf(mixing).map((block) =>
     tidy(() => {
       const { weights, largest, denominator } = relativeWeights(mixing, block);
-      const mixed = div(matMul(weights, rowsOf(mixing.value, 0, block.seen)), orOne(denominator));
+      const mixed = div(productBySpans(weights, rowsOf(mixing.value, 0, block.seen)), orOne(denominator));
       return [mixed, largest, denominator];
     }),
   );
@@ -128,10 +129,10 @@ export function mixBackward(
       const { begin, count, seen } = block;
       const own = (x: Tensor) => rowsOf(x, begin - past, count);
       const change = differentiateBlock(mixing, block, own(largest), own(denominator), own(dMixed));
-      const dValue = add(before[1], toSource(matMul(change.weights, change.received, { transposeA: true }), 0));
+      const dValue = add(before[1], toSource(productBySpans(change.weights, change.received, true), 0));
       if (change.dScores === undefined) return [before[0].clone(), dValue];
-      const ofTargets = toSource(matMul(change.dScores, rowsOf(match, 0, seen)), begin);
-      const ofSources = toSource(matMul(change.dScores, rowsOf(match, begin, count), { transposeA: true }), 0);
+      const ofTargets = toSource(productBySpans(change.dScores, rowsOf(match, 0, seen)), begin);
+      const ofSources = toSource(productBySpans(change.dScores, rowsOf(match, begin, count), true), 0);
       return [add(before[0], mul(add(ofTargets, ofSources), mixing.scale)), dValue];
     }) as [Tensor, Tensor];
     for (const done of before) done.dispose();
