@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { aftLocalReference } from '../../../packages/aft/src/aft-local/reference';
 import { aftConvReference } from '../../../packages/aft/src/conv-grid/reference';
+import { mssaReference } from '../../../packages/subspace-attention/src/mssa/reference';
 import { assertNear } from './assert-near';
 import { uncheckedOperators } from './gpu/unchecked-operators';
 import { checkedSizes, leastBytes } from './operator-case';
@@ -75,3 +76,18 @@ it.each(['aft-local-dense', 'aft-conv-1d', 'aft-conv-1d-causal', 'aft-conv-2d-16
     }
   },
 );
+
+it.each(['mssa', 'mssa-causal-untied'])('%s: the quick reference is the one by the definition', (name) => {
+  const operatorCase = operatorCases.find((found) => found.name === name)!;
+  const sizes = operatorCase.sizes.check as Record<'batch' | 'tokens' | 'dim' | 'heads' | 'headDim', number>;
+  const inputs = drawInputs(operatorCase, sizes);
+  const [tokens, subspaces, output] = ['tokens', 'subspaces', 'output'].map((input) => inputs[input]?.data);
+  const dOutput = Float32Array.from(tokens!, Math.cos);
+  const given = { tokens: tokens!, subspaces: subspaces!, output, sizes, causal: name.includes('causal') };
+  const made = mssaReference({ ...given, scale: 1 / Math.sqrt(sizes.headDim) }, dOutput);
+  assertNear('output', operatorCase.reference(inputs, sizes), made.denoised, 1e-12);
+  const gradients = operatorCase.gradients!(inputs, dOutput, sizes);
+  const expected = { tokens: made.dTokens, subspaces: made.dSubspaces, output: made.dOutput };
+  for (const [input, gradient] of Object.entries(gradients))
+    assertNear(input, gradient, expected[input as keyof typeof expected], 1e-12);
+});

@@ -13,6 +13,7 @@ import { geluCase } from './gelu';
 import { edgeProductCase, edgeSoftmaxCase, graphConvolutionCase } from './graph-convolution';
 import { istaCase } from './ista';
 import { einsumCase, matMulCase } from './mat-mul';
+import { mssaCases } from './mssa';
 import { normalizeConvKernelCase } from './normalize-conv-kernel';
 import { layerNormCase, rmsNormCase } from './norms';
 import { adamWCase, globalNormCase } from './optimizer';
@@ -36,6 +37,7 @@ export const operatorCases: readonly OperatorCase[] = [
   aftFullCase,
   aftFullFactoredCase,
   ...attentionCases,
+  ...mssaCases,
   istaCase,
   graphConvolutionCase,
   edgeProductCase,
