@@ -24,18 +24,24 @@ export function planBlocks(config: BlocksConfig, mixer: TokenMixer, hasBias: boo
   return Object.fromEntries(Array.from({ length: layers }, (_, layer) => [layer, block]));
 }
 
+/** Sees the rows of a layer: those that enter it, those that its mixer reads, those that leave it. */
+export type NoteLayer = (weights: Params, rows: Record<'tokens' | 'attended' | 'output', Tensor2D>) => void;
+
 /** Runs all blocks; `mix` says how a layer's tokens see each other. */
 export function applyBlocks(
   config: BlocksConfig,
   blocks: Params,
   rows: Tensor2D,
   mix: (layer: number, weights: Params, rows: Tensor2D) => Tensor2D,
+  note?: NoteLayer,
 ): Tensor2D {
   let stream = rows;
   for (let layer = 0; layer < config.layers; layer++) {
-    const block = blocks[layer] as Params;
-    stream = add(stream, mix(layer, block.mixer as Params, normalized(stream, block, 'mixerNorm')));
-    stream = applyFeedForward(config, block, stream);
+    const [block, tokens] = [blocks[layer] as Params, stream];
+    const attended = normalized(tokens, block, 'mixerNorm');
+    const weights = block.mixer as Params;
+    stream = applyFeedForward(config, block, add(tokens, mix(layer, weights, attended)));
+    note?.(weights, { tokens, attended, output: stream });
   }
   return stream;
 }

@@ -21,12 +21,15 @@ import type { Batch, Model } from './model';
 import { normalized, planNorm } from './norm';
 import type { Params } from './params';
 import { embedPatches, patchCount, planPatchEmbedding } from './patch-embedding';
+import { layerNotes, type RecordLayer } from './record-layers';
 import { type SubspaceConfig, subspaceMixer } from './subspace-mixer';
 import type { MixerUse, TokenMixer } from './token-mixer';
 import { constant, countPlanned, makeParams, type ParamsPlan, uniform } from './weight-plan';
 
 /** A model of images; `apply` reads float32 `[batch, height, width, channels]` and gives logits `[batch, classes]`. */
 export interface ImageModel extends Model<Batch> {
+  /** As of every model. With `'mssa'` and `'crate'`, `record` takes every layer as `traceLayers` wants it, and owns the tokens in it. */
+  apply(params: Params, batch: Batch, options: { training: boolean; record?: RecordLayer | undefined }): Tensor;
   readonly config: ImageConfig;
   readonly mixer: TokenMixer;
   readonly classes: number;
@@ -60,15 +63,20 @@ export function imageModel(given: ImageModelConfig = {}): ImageModel {
     classes,
     parameterCount: countPlanned(plan),
     init: (random) => makeParams(plan, random),
-    apply: (params, { inputs }) =>
+    apply: (params, { inputs }, { record }) =>
       tidy(() => {
         checkImages(inputs, [...imageSize, channels]);
         const [batch] = inputs.shape as [number];
         const patches = reshape(embedPatches(config, params.patches as Params, inputs as Tensor4D), [batch, time - 1, dim]);
         const tokens = concat([tile(params.classToken as Tensor3D, [batch, 1, 1]), patches], 1);
         const stream = reshape(add(tokens, params.positions as Tensor2D), [batch * time, dim]) as Tensor2D;
-        const rows = applyBlocks(config, params.blocks as Params, stream, (_, weights, normed) =>
-          mixer.apply(weights, normed, { batch, time }),
+        const sizes = { batch, time };
+        const rows = applyBlocks(
+          config,
+          params.blocks as Params,
+          stream,
+          (_, weights, normed) => mixer.apply(weights, normed, sizes),
+          layerNotes('imageModel', mixer, sizes, record),
         );
         const all = reshape(rows, [batch, time, dim]);
         const pooled = pooling === 'mean' ? mean(all, 1) : reshape(slice(all, [0, 0, 0], [batch, 1, dim]), [batch, dim]);

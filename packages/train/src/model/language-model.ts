@@ -11,12 +11,13 @@ import {
   type Tensor4D,
   tidy,
 } from '@tensorflow/tfjs-core';
-import { applyBlocks, planBlocks } from './blocks';
+import { applyBlocks, type NoteLayer, planBlocks } from './blocks';
 import { type LanguageModelConfig, type ModelConfig, parseLanguageModelConfig } from './language-model-config';
 import { tokenMixer } from './mixers';
 import type { Batch, Model } from './model';
 import { normalized, planNorm } from './norm';
 import type { Params } from './params';
+import { layerNotes, type RecordLayer } from './record-layers';
 import type { AttentionHeads, MixerState, RowSizes, StreamingMixer } from './token-mixer';
 import { countPlanned, makeParams, type ParamsPlan, uniform } from './weight-plan';
 
@@ -27,12 +28,17 @@ export type LanguageState = MixerState[];
 export interface LanguageModel extends Model<Batch> {
   /**
    * As of every model. `watch` sees the attention heads of every layer before they are joined; what it returns takes the place of their outputs, for
-   * analysis; tensors that it keeps need `tf.keep`.
+   * analysis; tensors that it keeps need `tf.keep`. With `'mssa'` and `'crate'`, `record` takes every layer as `traceLayers` of '@mixfold/subspace-attention/measure' wants it,
+   * and owns the tokens in it.
    */
   apply(
     params: Params,
     batch: Batch,
-    options: { training: boolean; watch?: ((layer: number, heads: AttentionHeads) => Tensor4D) | undefined },
+    options: {
+      training: boolean;
+      watch?: ((layer: number, heads: AttentionHeads) => Tensor4D) | undefined;
+      record?: RecordLayer | undefined;
+    },
   ): Tensor;
   readonly config: ModelConfig;
   readonly mixer: StreamingMixer;
@@ -83,13 +89,8 @@ export function languageModel(given: LanguageModelConfig = {}): LanguageModel {
   };
 
   /** Runs all blocks; `mix` is the only difference between whole sequences, prefill and step. */
-  const forward = (
-    params: Params,
-    tokens: Tensor,
-    mix: (layer: number, weights: Params, rows: Tensor2D) => Tensor2D,
-    before = 0,
-  ): Tensor2D => {
-    const rows = applyBlocks(config, params.blocks as Params, embed(params, tokens, before), mix);
+  const forward = (params: Params, tokens: Tensor, mix: Mix, before = 0, note?: NoteLayer): Tensor2D => {
+    const rows = applyBlocks(config, params.blocks as Params, embed(params, tokens, before), mix, note);
     const final = normalized(rows, params, 'norm');
     return config.tiedHead ? matMul(final, params.embedding as Tensor2D, false, true) : matMul(final, params.head as Tensor2D);
   };
@@ -100,12 +101,11 @@ export function languageModel(given: LanguageModelConfig = {}): LanguageModel {
     classes: config.classes,
     parameterCount: countPlanned(plan),
     init: (random) => makeParams(plan, random),
-    apply: (params, { inputs }, { watch }) =>
+    apply: (params, { inputs }, { watch, record }) =>
       tidy(() => {
         const sizes = sizesOf(inputs as Tensor2D);
-        const logits = forward(params, inputs, (layer, weights, rows) =>
-          mixer.apply(weights, rows, sizes, watch && ((heads) => watch(layer, heads))),
-        );
+        const mix: Mix = (layer, weights, rows) => mixer.apply(weights, rows, sizes, watch && ((heads) => watch(layer, heads)));
+        const logits = forward(params, inputs, mix, 0, layerNotes('languageModel', mixer, sizes, record));
         return reshape(logits, [sizes.batch, sizes.time, config.classes]);
       }),
     initialState: (batch) => Array.from({ length: config.layers }, () => mixer.initialState(batch, config.dim)),

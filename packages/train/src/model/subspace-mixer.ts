@@ -78,6 +78,7 @@ export function subspaceMixer(
       const own = params.output as Tensor3D | undefined;
       return stepped(params, mssa(tokens, params.subspaces as Tensor3D, { causal, output: own }), rows);
     },
+    recorded: (params) => ({ subspaces: params.subspaces as Tensor3D, options: { causal } }),
     initialState: (batch) => ({
       operator: 'mssa',
       position: 0,

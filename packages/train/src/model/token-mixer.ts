@@ -1,3 +1,4 @@
+import type { LayerRecord } from '@mixfold/subspace-attention/measure';
 import type { AnyOperator } from '@mixfold/tensor-ops';
 import type { Tensor, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
 import type { Params } from './params';
@@ -46,6 +47,8 @@ export interface TokenMixer {
   plan(dim: number, outputDeviation: number): ParamsPlan;
   /** Mixes whole sequences, each token seeing itself and those before. Differentiable. Mixers without attention never call `watch`. */
   apply(params: Params, rows: Tensor2D, sizes: RowSizes, watch?: WatchHeads): Tensor2D;
+  /** What `traceLayers` needs to know of a layer beside its tokens; of mixers with subspaces. */
+  recorded?(params: Params): Pick<LayerRecord, 'subspaces' | 'options'>;
 }
 
 /** A causal mixer that can go on from what it has seen. */
