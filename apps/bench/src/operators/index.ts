@@ -17,6 +17,7 @@ import { mssaCases } from './mssa';
 import { normalizeConvKernelCase } from './normalize-conv-kernel';
 import { layerNormCase, rmsNormCase } from './norms';
 import { adamWCase, globalNormCase } from './optimizer';
+import { orthonormalityPenaltyCase } from './orthonormality-penalty';
 import { relativePositionBiasCase } from './relative-position-bias';
 import { rotaryEmbeddingCase } from './rotary-embedding';
 import { fractionalShiftCase, shiftCase } from './shift';
@@ -39,6 +40,7 @@ export const operatorCases: readonly OperatorCase[] = [
   ...attentionCases,
   ...mssaCases,
   istaCase,
+  orthonormalityPenaltyCase,
   graphConvolutionCase,
   edgeProductCase,
   edgeSoftmaxCase,

@@ -1,5 +1,6 @@
-import { relu, serialization, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
+import { relu, serialization, type Tensor3D } from '@tensorflow/tfjs-core';
 import { type ResidualArgs, ResidualLayer } from './residual-layer';
+import type { Attend } from './subspace-layer';
 
 /** What an attention-only block is configured by. */
 export interface AttentionOnlyBlockArgs extends ResidualArgs {
@@ -9,7 +10,7 @@ export interface AttentionOnlyBlockArgs extends ResidualArgs {
 
 /**
  * One layer of an attention-only transformer: `x + eta mssa(norm(x))` and nothing else, no feed-forward network. Takes and gives `[batch, tokens, dim]`, of any length; a
- * mask from an earlier layer is the key mask.
+ * mask from an earlier layer is the key mask. A causal block streams: `initialState`, `prefill` and `step` give the numbers of the whole call.
  *
  * With its defaults it is the practical layer: layer norm before, softmax of scores over `sqrt(headDim)`, step size 1. `norm: 'none'`, orthonormal subspaces,
  * `phi: { threshold: 0.9 }` and `stepSize: 0.1` make the theorem's.
@@ -28,8 +29,8 @@ export class AttentionOnlyBlock extends ResidualLayer {
     this.#activation = args.activation ?? null;
   }
 
-  protected override transform(tokens: Tensor3D, keyMask: Tensor | undefined): Tensor3D {
-    const denoised = this.denoised(tokens, keyMask);
+  protected override transform(tokens: Tensor3D, attend: Attend): Tensor3D {
+    const denoised = this.denoised(tokens, attend);
     return this.#activation === 'relu' ? relu(denoised) : denoised;
   }
 

@@ -1,7 +1,8 @@
 import { type InitializerArg, type LayerVariable, type ReadInitializer, readInitializer } from '@mixfold/tensor-ops/layers';
-import { serialization, type Tensor, type Tensor2D, type Tensor3D } from '@tensorflow/tfjs-core';
+import { serialization, type Tensor2D, type Tensor3D } from '@tensorflow/tfjs-core';
 import { ista } from '../ista/ista';
 import { type ResidualArgs, ResidualLayer } from './residual-layer';
+import type { Attend } from './subspace-layer';
 
 /** What a CRATE block is configured by. */
 export interface CrateBlockArgs extends ResidualArgs {
@@ -15,7 +16,7 @@ export interface CrateBlockArgs extends ResidualArgs {
 
 /**
  * One layer of CRATE: `z = x + eta mssa(norm(x))`, then `ista(norm(z))`, with no residual around ISTA. Takes and gives `[batch, tokens, dim]`, of any length; what it gives is
- * 0 or above. A mask from an earlier layer is the key mask.
+ * 0 or above. A mask from an earlier layer is the key mask. A causal block streams, as `AttentionOnlyBlock` does.
  *
  * The public code has `output: 'untied'` and `outputBias: true`.
  *
@@ -44,8 +45,8 @@ export class CrateBlock extends ResidualLayer {
     this.#dictionary = this.addWeight('dictionary', [dim, dim], 'float32', this.#initializer.initializer);
   }
 
-  protected override transform(tokens: Tensor3D, keyMask: Tensor | undefined): Tensor3D {
-    const denoised = this.normalized('istaNorm', this.denoised(tokens, keyMask));
+  protected override transform(tokens: Tensor3D, attend: Attend): Tensor3D {
+    const denoised = this.normalized('istaNorm', this.denoised(tokens, attend));
     return ista(denoised, this.#dictionary!.read() as Tensor2D, { stepSize: this.#stepSize, threshold: this.#threshold });
   }
 

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { ista } from '../ista/ista';
 import { orthonormalityDefect } from '../measure/index';
 import { mssa } from '../mssa/mssa';
+import { disposeState } from '../mssa/state';
 import { AttentionOnlyBlock, CrateBlock, Ista, SubspaceAttention } from './index';
 
 const seeded = { kind: 'orthonormal', seed: 3 } as const;
@@ -162,6 +163,43 @@ describeBackends(
         return ista(layerNorm(denoised, w.istaNormGain!, w.istaNormBias!) as tf.Tensor3D, w.dictionary!, codes);
       });
       await agrees(new Ista(codes), (w) => ista(x, w.dictionary!, codes));
+    });
+
+    test('stream: any split gives the numbers of the whole call', async () => {
+      const x = tensorOf<tf.Tensor3D>(new SeededRandom(7).normals([2, 7, 6]));
+      const part = (from: number, to: number) => tf.slice(x, [0, from, 0], [-1, to - from, -1]);
+      for (const layer of [
+        new SubspaceAttention({ heads: 2, causal: true, maskSelf: true }),
+        new AttentionOnlyBlock({ heads: 3, causal: true, norm: 'sandwich', learnStepSize: true, activation: 'relu' }),
+        new CrateBlock({ heads: 2, headDim: 4, causal: true, output: 'untied', outputBias: true, phi: 'relu' }),
+      ]) {
+        const whole = layer.apply(x) as tf.Tensor;
+        const begun = layer.initialState(2);
+        const first = layer.prefill(part(0, 3), begun);
+        const second = layer.step(tf.squeeze(part(3, 4), [1]), first.state);
+        const rest = layer.prefill(part(4, 7), second.state);
+        expect(rest.state.position).toBe(7);
+        const output = tf.concat([first.output, tf.expandDims(second.output, 1), rest.output], 1);
+        await assertClose(layer.name, output, { shape: [2, 7, 6], data: await whole.data() }, { relative: 2e-6 });
+        const before = tf.memory().numTensors;
+        const again = layer.step(tf.squeeze(part(3, 4), [1]), first.state);
+        tf.dispose(again.output);
+        disposeState(again.state);
+        // The slice and what it was squeezed to.
+        expect(tf.memory().numTensors).toBe(before + 2);
+        layer.dispose();
+      }
+      const token = tf.ones([2, 6]) as tf.Tensor2D;
+      const state = new SubspaceAttention({ heads: 2, headDim: 3, causal: true }).initialState(2);
+      expect(() => new SubspaceAttention({ heads: 2 }).step(token, state)).toThrow(
+        'SubspaceAttention: only a causal layer streams; set causal',
+      );
+      expect(() => new SubspaceAttention({ heads: 2, causal: true, qkNorm: true }).initialState(1)).toThrow(
+        'a layer with qkNorm does not stream',
+      );
+      expect(() => new CrateBlock({ heads: 2, causal: true }).initialState(1)).toThrow(
+        'CrateBlock: its width is not known before its first call',
+      );
     });
 
     test('a mask from an earlier layer hides its sources, and is passed on', async () => {

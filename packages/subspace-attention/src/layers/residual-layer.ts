@@ -1,9 +1,9 @@
 import { layerNorm, type OptionRule } from '@mixfold/tensor-ops';
 import type { LayerVariable } from '@mixfold/tensor-ops/layers';
-import { add, mul, type serialization, type Tensor, type Tensor1D, type Tensor3D } from '@tensorflow/tfjs-core';
+import { add, mul, type serialization, type Tensor1D, type Tensor3D } from '@tensorflow/tfjs-core';
 import { initializers } from '@tensorflow/tfjs-layers';
 import type { SubspaceLayerArgs } from './subspace-args';
-import { SubspaceLayer } from './subspace-layer';
+import { type Attend, SubspaceLayer } from './subspace-layer';
 
 /** What blocks with a residual are configured by. */
 export interface ResidualArgs extends SubspaceLayerArgs {
@@ -67,8 +67,8 @@ export abstract class ResidualLayer extends SubspaceLayer {
   }
 
   /** The tokens and what the attention adds to them. */
-  protected denoised(tokens: Tensor3D, keyMask: Tensor | undefined): Tensor3D {
-    const mixed = this.normalized('outputNorm', this.attend(this.attended(tokens), keyMask));
+  protected denoised(tokens: Tensor3D, attend: Attend): Tensor3D {
+    const mixed = this.normalized('outputNorm', attend(this.attended(tokens)));
     if (this.#step) return add(tokens, mul(mixed, this.#step.read()));
     return add(tokens, this.#stepSize === 1 ? mixed : mul(mixed, this.#stepSize));
   }

@@ -1,10 +1,10 @@
-import { serialization, type Tensor, type Tensor3D } from '@tensorflow/tfjs-core';
+import { serialization, type Tensor3D } from '@tensorflow/tfjs-core';
 import type { SubspaceLayerArgs } from './subspace-args';
-import { SubspaceLayer } from './subspace-layer';
+import { type Attend, SubspaceLayer } from './subspace-layer';
 
 /**
  * Multi-head subspace self-attention as a tf.layers layer, without norm or residual: `mssa(x)`, and a bias if asked for. Takes and gives `[batch, tokens, dim]`, of any
- * length; a mask from an earlier layer is the key mask.
+ * length; a mask from an earlier layer is the key mask. A causal layer streams: `initialState`, `prefill` and `step` give the numbers of the whole call.
  *
  * @see mssa; Wang et al. 2025, https://arxiv.org/abs/2506.03790
  * @example
@@ -23,8 +23,8 @@ export class SubspaceAttention extends SubspaceLayer {
     return tokens;
   }
 
-  protected override transform(tokens: Tensor3D, keyMask: Tensor | undefined): Tensor3D {
-    return this.attend(tokens, keyMask);
+  protected override transform(tokens: Tensor3D, attend: Attend): Tensor3D {
+    return attend(tokens);
   }
 }
 

@@ -1,13 +1,29 @@
-import type { OptionRule } from '@mixfold/tensor-ops';
+import { OptionError, type OptionRule } from '@mixfold/tensor-ops';
 import { inputOf, knownShape, type LayerVariable, passedMask, type Shape } from '@mixfold/tensor-ops/layers';
-import { add, type serialization, type Tensor, type Tensor1D, type Tensor3D, tidy, transpose } from '@tensorflow/tfjs-core';
+import {
+  add,
+  expandDims,
+  type serialization,
+  squeeze,
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+  type Tensor3D,
+  tidy,
+  transpose,
+} from '@tensorflow/tfjs-core';
 import { initializers, layers } from '@tensorflow/tfjs-layers';
 import type { LayerRecord } from '../measure/trace/layer-record';
 import { type MssaOptions, mssa } from '../mssa/mssa';
+import { type MssaState, mssaState } from '../mssa/state';
+import { type MssaStreamed, mssaPrefill } from '../mssa/streaming';
 import { checkSubspaceArgs, headDimOf, type SubspaceLayerArgs } from './subspace-args';
 import { initializerOf, type ReadSubspaceInitializer, readSubspaceInitializer } from './subspace-initializer';
 
 const axes = ['batch', 'tokens', 'dim'];
+
+/** The attention of a layer, whole or continued: `[batch, tokens, dim]` to the same. */
+export type Attend = (attended: Tensor3D) => Tensor3D;
 
 /** A tf.layers layer around `mssa`: it has the weights; subclasses say what happens before and after. Gives the shape that it takes. */
 export abstract class SubspaceLayer extends layers.Layer {
@@ -31,8 +47,8 @@ export abstract class SubspaceLayer extends layers.Layer {
     this.supportsMasking = true;
   }
 
-  /** What the layer makes of tokens `[batch, tokens, dim]`. */
-  protected abstract transform(tokens: Tensor3D, keyMask: Tensor | undefined): Tensor3D;
+  /** What the layer makes of tokens `[batch, tokens, dim]`, by its attention; everything else in it looks at one token at a time. */
+  protected abstract transform(tokens: Tensor3D, attend: Attend): Tensor3D;
 
   /** What the attention reads of them. */
   protected abstract attended(tokens: Tensor3D): Tensor3D;
@@ -63,16 +79,54 @@ export abstract class SubspaceLayer extends layers.Layer {
     return tidy(() => {
       this.invokeCallHook(inputs, kwargs as never);
       const { x, mask } = inputOf(inputs, kwargs);
-      return this.transform(x as Tensor3D, mask);
+      return this.transform(x as Tensor3D, this.#whole(mask));
     });
   }
 
-  /** `mssa` with the layer's weights, and the bias. */
-  protected attend(attended: Tensor3D, keyMask: Tensor | undefined): Tensor3D {
-    const output = this.#weights.output?.read() as Tensor3D | undefined;
-    const mixed = mssa(attended, this.#subspaces(), { ...this.#options(keyMask), output });
-    const bias = this.#weights.outputBias?.read();
-    return bias ? add(mixed, bias) : mixed;
+  /**
+   * The state of a causal layer before its first token. `disposeState` of '@mixfold/subspace-attention' frees it.
+   *
+   * @param batch - sequences side by side.
+   * @throws OptionError for a layer that is not causal; for one with `qkNorm`, whose queries and keys are not in the projected tokens that a state holds; before the layer knows
+   *   its width.
+   */
+  initialState(batch: number): MssaState {
+    this.#checkStreams();
+    const { heads, headDim = this.#weights.subspaces?.shape[2] } = this.#args;
+    if (headDim == null)
+      throw new OptionError(`${this.getClassName()}: its width is not known before its first call; give headDim, or build it`);
+    return mssaState(batch, heads, headDim);
+  }
+
+  /**
+   * Continues a sequence: any split gives the numbers of the whole call.
+   *
+   * @param tokens - `[batch, time, dim]`, the next ones. @param state - From `initialState` or an earlier call; it is not disposed.
+   * @returns `output` `[batch, time, dim]` and the new state; the caller disposes both.
+   * @throws As `initialState`; ShapeError.
+   * @remarks The state is one tensor of projected tokens, half of a cache of keys and values.
+   */
+  prefill(tokens: Tensor3D, state: MssaState): MssaStreamed<Tensor3D> {
+    this.#checkStreams();
+    if (!this.built) this.build(tokens.shape);
+    const { keyMask: _, causal: __, queryKeyGain: ___, ...options } = this.#options(undefined);
+    return tidied(() => {
+      let next = state;
+      const output = this.transform(tokens, (attended) => {
+        const streamed = mssaPrefill(attended, this.#subspaces(), state, { ...options, output: this.#output() });
+        next = streamed.state;
+        return this.#withBias(streamed.output);
+      });
+      return { output, state: next };
+    });
+  }
+
+  /** `prefill` of one token: `token` and `output` are `[batch, dim]`. */
+  step(token: Tensor2D, state: MssaState): MssaStreamed<Tensor2D> {
+    return tidied(() => {
+      const next = this.prefill(expandDims(token, 1) as Tensor3D, state);
+      return { output: squeeze(next.output, [1]) as Tensor2D, state: next.state };
+    });
   }
 
   /**
@@ -83,7 +137,7 @@ export abstract class SubspaceLayer extends layers.Layer {
    */
   record(tokens: Tensor3D, keyMask?: Tensor): LayerRecord {
     if (!this.built) this.build(tokens.shape);
-    const [attended, output] = tidy(() => [this.attended(tokens).clone(), this.transform(tokens, keyMask)] as const);
+    const [attended, output] = tidy(() => [this.attended(tokens).clone(), this.transform(tokens, this.#whole(keyMask))] as const);
     return { name: this.name, tokens, attended, output, subspaces: this.#subspaces(), options: this.#options(keyMask) };
   }
 
@@ -115,6 +169,31 @@ export abstract class SubspaceLayer extends layers.Layer {
     };
   }
 
+  #checkStreams(): void {
+    const className = this.getClassName();
+    if (!this.#args.causal) throw new OptionError(`${className}: only a causal layer streams; set causal`);
+    if (this.#args.qkNorm) {
+      throw new OptionError(
+        `${className}: a layer with qkNorm does not stream: its queries and keys are not among the projected tokens of the state`,
+      );
+    }
+  }
+
+  /** `mssa` of a whole sequence. */
+  #whole(keyMask: Tensor | undefined): Attend {
+    const options = { ...this.#options(keyMask), output: this.#output() };
+    return (attended) => this.#withBias(mssa(attended, this.#subspaces(), options));
+  }
+
+  #withBias(mixed: Tensor3D): Tensor3D {
+    const bias = this.#weights.outputBias?.read();
+    return bias ? add(mixed, bias) : mixed;
+  }
+
+  #output(): Tensor3D | undefined {
+    return this.#weights.output?.read() as Tensor3D | undefined;
+  }
+
   #subspaces(): Tensor3D {
     return this.#weights.subspaces!.read() as Tensor3D;
   }
@@ -125,3 +204,6 @@ export abstract class SubspaceLayer extends layers.Layer {
     return { causal, scale, maskSelf, phi, keyMask, queryKeyGain };
   }
 }
+
+/** `tidy` for a result that holds tensors beside other things. */
+const tidied = <T>(run: () => T): T => tidy(run as never) as unknown as T;

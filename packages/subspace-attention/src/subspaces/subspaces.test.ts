@@ -14,21 +14,7 @@ import { coherence, orthonormalityDefect } from '../measure/index';
 import { initialSubspaces } from './initial-subspaces';
 import { orthonormalityPenalty } from './orthonormality-penalty';
 import { orthonormalize } from './orthonormalize';
-
-/** The penalty by loops in float64. */
-function penaltyReference(data: ArrayLike<number>, [heads, dim, headDim]: readonly [number, number, number]): Float64Array {
-  let sum = 0;
-  for (let k = 0; k < heads; k++) {
-    for (let a = 0; a < headDim; a++) {
-      for (let b = 0; b < headDim; b++) {
-        let inner = a === b ? -1 : 0;
-        for (let i = 0; i < dim; i++) inner += data[(k * dim + i) * headDim + a]! * data[(k * dim + i) * headDim + b]!;
-        sum += inner * inner;
-      }
-    }
-  }
-  return Float64Array.of(sum / heads);
-}
+import { penaltyGradientReference, penaltyReference } from './reference';
 
 describeForms('orthonormalityPenalty', { fused: [], only: ['cpu', 'wasm'] }, (form) => {
   test.each([
@@ -48,7 +34,22 @@ describeForms('orthonormalityPenalty', { fused: [], only: ['cpu', 'wasm'] }, (fo
       { u: subspaces.data },
       { cotangent: [0.7] },
     );
+    for (const [i, x] of penaltyGradientReference(subspaces.data, shape, 0.7).entries()) {
+      expect(x).toBeCloseTo(gradient.u![i]!, 5);
+    }
     await assertClose('dSubspaces', grad, gradient.u!, { relative: form.tolerance.gradient });
+  });
+
+  test('is 0 of no heads, and of heads without columns', async () => {
+    for (const shape of [
+      [0, 3, 2],
+      [2, 3, 0],
+    ] as const) {
+      const { value, grad } = form.run(() =>
+        tf.valueAndGrad((u) => orthonormalityPenalty(u as tf.Tensor3D))(tf.ones([...shape])),
+      );
+      expect([value.shape, grad.shape, Array.from(await value.data())]).toEqual([[], [...shape], [0]]);
+    }
   });
 
   test('leaks nothing', async () => {
