@@ -15,6 +15,8 @@ import { einsumCase } from './einsum';
 import { gemmCase } from './gemm';
 import { gemmThreadsCase } from './gemm-threads';
 import { graphConvolutionBoundsCase } from './graph-convolution';
+import { mssaBoundsCase } from './mssa';
+import { mssaMemoryCase } from './mssa-memory';
 import { primitivesCase } from './primitives';
 import { shiftConvolutionCase } from './shift-convolution';
 import { tfjsKernelsCase } from './tfjs-kernels';
@@ -36,6 +38,7 @@ export const cases: readonly BenchCase[] = [
   aftSimpleMemoryCase,
   aftFullCase,
   attentionCase,
+  mssaBoundsCase,
   aftLocalCase,
   aftLocalStepCase,
   aftLocalMemoryCase,
@@ -47,4 +50,5 @@ export const cases: readonly BenchCase[] = [
   aftFullFallbackCase,
   aftFullMemoryCase,
   attentionMemoryCase,
+  mssaMemoryCase,
 ];
