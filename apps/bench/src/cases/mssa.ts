@@ -6,11 +6,12 @@ import '@tensorflow/tfjs-layers';
 import { assertNear } from '../assert-near';
 import type { BenchCase, Contest, Contestant } from '../bench-case';
 import { useOurKernels, useStockKernels } from '../kernels-in-use';
-import { mssaFlops, stockMssa } from '../operators/mssa';
+import { mssaCases } from '../operators/mssa';
 import { mssaRows } from '../operators/mssa-reference';
 
 const sizes = { batch: 1, tokens: 1024, dim: 256, heads: 8, headDim: 32 };
 const { batch, tokens: time, dim, heads, headDim } = sizes;
+const [tied] = mssaCases;
 
 type Layer = (...inputs: tf.Tensor[]) => tf.Tensor;
 
@@ -34,7 +35,7 @@ const multiHead: Layer = (x, ...weights) => {
 };
 
 const ours: Layer = (x, subspaces) => mssa(x as tf.Tensor3D, subspaces as tf.Tensor3D);
-const stock: Layer = (x, subspaces) => stockMssa(x!, subspaces!, undefined, false);
+const stock: Layer = (tokens, subspaces) => tied!.peers!.tfjs!({ tokens: tokens!, subspaces: subspaces! }, sizes) as tf.Tensor;
 
 async function prepare(): Promise<Contest> {
   const inputs = [normal([batch, time, dim], 1), normal([heads, dim, headDim], 2, dim ** -0.5)];
@@ -51,7 +52,7 @@ async function prepare(): Promise<Contest> {
     const gradients = tf.grads(call);
     return () => tf.dispose(gradients(given, dy));
   };
-  const flops = mssaFlops(sizes, false);
+  const flops = tied!.flops!(sizes);
   const own = (name: string, count: number, run: () => void): Contestant => {
     return { name, form: `${form} ${backend} ${build ?? ''}`.trim(), flops: count, enter, run };
   };
@@ -77,7 +78,7 @@ async function prepare(): Promise<Contest> {
       for (const [who, choose, call] of [['ours', enter, ours] as const, ['tfjs', useStockKernels, stock] as const]) {
         await choose();
         const results = [call(...inputs), ...tf.grads(call)(inputs, dy)];
-        for (const [i, name] of (['output', 'dTokens', 'dSubspaces'] as const).entries()) {
+        for (const [i, name] of (['denoised', 'dTokens', 'dSubspaces'] as const).entries()) {
           assertNear(`the ${name} of ${who}`, await results[i]!.data(), expected[name], i === 0 ? 1e-6 : 5e-6);
         }
         tf.dispose(results);
