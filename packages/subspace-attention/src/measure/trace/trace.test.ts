@@ -114,6 +114,19 @@ describeBackends(
       shared.dispose();
     });
 
+    test('what is masked may hold anything', async () => {
+      const [tokens, subspaces] = [drawn(5, 1, 4, 6), drawn(6, 2, 6, 3)];
+      const keyMask = tf.tensor2d([[1, 1, 0, 1]]);
+      const hole = tf.reshape(keyMask, [1, 4, 1]);
+      const spoilt = tf.where(tf.cast(tf.tile(hole, [1, 1, 6]), 'bool'), tokens, tf.fill([1, 4, 6], Number.NaN)) as tf.Tensor3D;
+      const [clean, lost] = await Promise.all(
+        [tokens, spoilt].map((x) => traceLayers([{ tokens: x, output: x, subspaces, options: { keyMask } }])),
+      );
+      expect(lost).toEqual(clean);
+      expect(Array.from(lost![0]!.tokens.data.subarray(12, 18))).toEqual([0, 0, 0, 0, 0, 0]);
+      expect(lost![0]!.after).toEqual(lost![0]!.before);
+    });
+
     test('refuses what it cannot trace', async () => {
       const [tokens, subspaces] = [drawn(1, 2, 3, 4), drawn(2, 2, 4, 2)];
       const model = tfl.sequential({ layers: [tfl.layers.dense({ units: 1, inputShape: [2] })] });
