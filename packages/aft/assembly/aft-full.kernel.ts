@@ -1,2 +1,3 @@
 export { backward, backwardBytes } from './full-backward';
 export { forward, forwardBytes } from './full-forward';
+export { tiledElements, tiledExponents } from './full-tiles';

@@ -8,9 +8,11 @@ import { BLOCK, blocksOf, call, factorOf, loadChannels, PAIR, raiseFactors, ROWS
 import { direct } from './full-direct';
 import { differentiateFactors, factorRows, finishFactors, prepareFactors, takeFactorSpace } from './full-factors';
 import { centred, CHUNK, chunkOfSources, space, takeSpace } from './full-gradient-space';
-import { receive, receiveDirectly } from './full-received';
+import { countBeyond, receive, receiveDirectly } from './full-received';
 import { differentiateSources } from './full-source-gradients';
 import { findCentres, findReferences, referencesAfter } from './full-sources';
+import { differentiateTiles } from './full-tiled-gradient';
+import { findBase, findTileKeys, isCrowded, keysOf, TILE, tilesOf } from './full-tiles';
 import { expCall } from './slots';
 import { exists } from './sources';
 
@@ -23,13 +25,15 @@ export function backwardBytes(batch: i32, target: i32, source: i32, dim: i32, ra
 }
 
 /** Packs e^(key - reference) value and its negated weight of every source: of each chunk, panels of eight sources. */
-function packSourcesAcross(): void {
+function packSourcesAcross(tiled: bool): void {
+  space.tiled = tiled;
+  if (tiled) for (let tile: i32 = 0; tile < tilesOf(call.source); tile++) findTileKeys(tile);
   memory.fill(space.sources, 0, <usize>call.panels * roundUp(call.source, 8) * PAIR);
   for (let b: i32 = 0; b < call.batch; b++) {
     for (let j: i32 = 0; j < call.source; j++) {
       const row = <usize>b * call.source + j;
       if (!exists(call.mask, row)) continue;
-      const reference = referencesAfter(j / BLOCK);
+      const reference = tiled ? keysOf(j / TILE) : referencesAfter(j / BLOCK);
       for (let g: i32 = 0; g < call.groups; g++) {
         const panel = b * call.groups + g;
         const chunk = panel - panel % CHUNK;
@@ -60,13 +64,15 @@ export function backward(
 ): i32 {
   setSizes(batch, target, source, dim, rank, causal, scratch);
   setTensors(query, key, value, bias, u, v, mask, activation);
-  raiseFactors(false);
+  raiseFactors(false, false);
   takeSpace();
   takeFactorSpace();
   findReferences();
   packFactors(true);
   findCentres(space.centres);
-  packSourcesAcross();
+  findBase();
+  packSourcesAcross(false);
+  memory.fill(space.some, 0, <usize>blocksOf(target) << 2);
   const bytes = ((<usize>batch * source * dim) << 2);
   memory.fill(dKey, 0, bytes);
   memory.fill(dValue, 0, bytes);
@@ -83,8 +89,13 @@ export function backward(
       store<f32>(space.largest + (<usize>(begin + i) << 2), largestOf(biasRows.at + biasRows.step * i, allowed));
     }
     const rows = rank == 0 ? dPositionBias + ((<usize>begin * source) << 2) : factorRows();
+    const crowded = isCrowded(countBeyond(begin, count, logNormalizer), count);
+    if (crowded != space.tiled) packSourcesAcross(crowded);
     const held = receive(begin, count, context, logNormalizer, dOutput, dQuery);
-    differentiateRows(begin, count, rows);
+    if (crowded) {
+      if (rank != 0) memory.fill(rows, 0, (<usize>count * source) << 2);
+      differentiateTiles(begin, count, context, dKey, dValue, rows);
+    } else differentiateRows(begin, count, rows);
     if (!held) redone += receiveDirectly(begin, count, context, logNormalizer, dOutput, dKey, dValue, rows);
     if (rank != 0) differentiateFactors(begin, count, seen, dU);
   }

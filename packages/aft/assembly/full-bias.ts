@@ -77,10 +77,11 @@ export function largestOf(row: usize, count: i32): f32 {
   } else {
     for (let i: i32 = 0; i < count; i++) largest = maximum(largest, v128.load32_splat(row + (<usize>i << 2)));
   }
-  return max(
-    max(f32x4.extract_lane(largest, 0), f32x4.extract_lane(largest, 1)),
-    max(f32x4.extract_lane(largest, 2), f32x4.extract_lane(largest, 3)),
-  );
+  return largestLane(largest);
+}
+
+export function largestLane(x: v128): f32 {
+  return max(max(f32x4.extract_lane(x, 0), f32x4.extract_lane(x, 1)), max(f32x4.extract_lane(x, 2), f32x4.extract_lane(x, 3)));
 }
 
 /**

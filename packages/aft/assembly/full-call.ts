@@ -66,10 +66,10 @@ export function setSizes(batch: i32, target: i32, source: i32, dim: i32, rank: i
   call.free = scratch;
 }
 
-/** Sets what the factors of the forward product are multiplied by. A causal call leaves room above for what exceeds its references. */
-export function raiseFactors(raises: bool): void {
-  call.power = raises ? (call.causal ? 29.0 : 39.0) : 0.0;
-  call.floor = raises && call.causal ? -62.0 : FLOOR;
+/** Sets what the factors of a product are multiplied by; `room` leaves some above for what exceeds its references. */
+export function raiseFactors(raises: bool, room: bool): void {
+  call.power = raises ? (room ? 29.0 : 39.0) : 0.0;
+  call.floor = room ? -62.0 : FLOOR;
 }
 
 export function setTensors(query: usize, key: usize, value: usize, bias: usize, u: usize, v: usize, mask: usize, activation: i32): void {

@@ -1,10 +1,10 @@
 // AFT-full element by element, for what the products cannot hold. An exponent is the sum of two integers, which is exact, and of two rests: keys and
 // biases of thousands that all but cancel lose no digit.
 import { exp, log, madd, maximum, splat, sumLanes } from '../../tensor-ops/assembly/math';
-import { BLOCK, call, FLOOR, fourFrom, loadChannels, storeChannels } from './full-call';
+import { BLOCK, call, FLOOR, fourFrom, loadChannels, storeChannels, take } from './full-call';
 import { exists, NONE } from './sources';
 
-/** What `mixDirectly` found, one vector each. */
+/** What `sumDirectly` and `mixDirectly` found, one vector each. */
 export namespace direct {
   export let context: usize = 0;
   /** Log of the denominator relative to `largestKey`. */
@@ -12,6 +12,15 @@ export namespace direct {
   /** The integer within 1 of the largest exponent, and the denominator relative to it. */
   export let largest: usize = 0;
   export let denominator: usize = 0;
+  export let numerator: usize = 0;
+}
+
+export function takeDirect(): void {
+  direct.context = take(32);
+  direct.logNormalizer = direct.context + 16;
+  direct.largest = direct.context + 32;
+  direct.denominator = direct.context + 48;
+  direct.numerator = direct.context + 64;
 }
 
 /** Sources that target `t` may see, masked ones included. */
@@ -47,26 +56,25 @@ function weightOf(x: v128): v128 {
   return v128.andnot(exp(x), f32x4.lt(x, splat(FLOOR)));
 }
 
-/** Four channels of one target. `row` is its row of the bias. Where there is no source, the context is 0 and its log NONE. */
-export function mixDirectly(b: i32, t: i32, group: i32, row: usize, largestKey: v128): void {
+/** Sums over the sources from `from` to `until`, of four channels of one target. `row` is its row of the bias. */
+export function sumDirectly(b: i32, group: i32, row: usize, from: i32, until: i32): void {
   const first = <usize>b * call.source;
-  const seen = seenBy(t);
   const mask = call.mask;
   const count = call.dim - (group << 2);
   const step = <usize>call.dim << 2;
   const keys = call.key + step * first + (<usize>group << 4);
   const values = call.value + step * first + (<usize>group << 4);
   let largest = splat(NONE);
-  for (let j: i32 = 0, key = keys, bias = row; j < seen; j++, key += step, bias += 4) {
+  for (let j = from, key = keys + step * from, bias = row + (<usize>from << 2); j < until; j++, key += step, bias += 4) {
     if (!exists(mask, first + j)) continue;
     largest = maximum(largest, wholeExponent(fourFrom(key, count), v128.load32_splat(bias)));
   }
   let numerator = splat(0.0);
   let denominator = splat(0.0);
-  for (let begin: i32 = 0; begin < seen; begin += BLOCK) {
+  for (let begin = from; begin < until; begin += BLOCK) {
     let n = splat(0.0);
     let d = splat(0.0);
-    const end = min(begin + BLOCK, seen);
+    const end = min(begin + BLOCK, until);
     for (let j = begin, at = step * begin; j < end; j++, at += step) {
       if (!exists(mask, first + j)) continue;
       const x = exponent(fourFrom(keys + at, count), v128.load32_splat(row + (<usize>j << 2)), largest);
@@ -78,12 +86,19 @@ export function mixDirectly(b: i32, t: i32, group: i32, row: usize, largestKey: 
     numerator = f32x4.add(numerator, n);
     denominator = f32x4.add(denominator, d);
   }
-  const none = f32x4.eq(denominator, splat(0.0));
-  v128.store(direct.context, v128.andnot(f32x4.div(numerator, denominator), none));
-  const logs = f32x4.add(f32x4.sub(largest, largestKey), log(denominator));
-  v128.store(direct.logNormalizer, v128.bitselect(splat(NONE), logs, none));
   v128.store(direct.largest, largest);
+  v128.store(direct.numerator, numerator);
   v128.store(direct.denominator, denominator);
+}
+
+/** Four channels of target `t`. Where there is no source, the context is 0 and its log NONE. */
+export function mixDirectly(b: i32, t: i32, group: i32, row: usize, largestKey: v128): void {
+  sumDirectly(b, group, row, 0, seenBy(t));
+  const denominator = v128.load(direct.denominator);
+  const none = f32x4.eq(denominator, splat(0.0));
+  v128.store(direct.context, v128.andnot(f32x4.div(v128.load(direct.numerator), denominator), none));
+  const logs = f32x4.add(f32x4.sub(v128.load(direct.largest), largestKey), log(denominator));
+  v128.store(direct.logNormalizer, v128.bitselect(splat(NONE), logs, none));
 }
 
 /**
@@ -94,14 +109,25 @@ export function mixDirectly(b: i32, t: i32, group: i32, row: usize, largestKey: 
 export function spreadDirectly(
   b: i32, t: i32, group: i32, row: usize, received: v128, context: v128, dKey: usize, dValue: usize, dRow: usize,
 ): void {
-  mixDirectly(b, t, group, row, splat(0.0));
-  const largest = v128.load(direct.largest);
+  const seen = seenBy(t);
+  sumDirectly(b, group, row, 0, seen);
+  const share = f32x4.div(received, v128.load(direct.denominator));
+  spreadOver(b, group, row, 0, seen, v128.load(direct.largest), received, share, context, dKey, dValue, dRow);
+}
+
+/**
+ * The same over the sources from `from` to `until`.
+ *
+ * @param share - what is received divided by the denominator, which is relative to e^`largest`, a whole number.
+ */
+export function spreadOver(
+  b: i32, group: i32, row: usize, from: i32, until: i32, largest: v128, received: v128, share: v128, context: v128,
+  dKey: usize, dValue: usize, dRow: usize,
+): void {
   // By selection: a channel that is not meant may hold anything.
-  const share = v128.andnot(f32x4.div(received, v128.load(direct.denominator)), f32x4.eq(received, splat(0.0)));
   const meant = f32x4.ne(received, splat(0.0));
   const first = <usize>b * call.source;
-  const seen = seenBy(t);
-  for (let j: i32 = 0; j < seen; j++) {
+  for (let j = from; j < until; j++) {
     if (!exists(call.mask, first + j)) continue;
     const x = exponent(loadChannels(call.key, first + j, group), v128.load32_splat(row + (<usize>j << 2)), largest);
     if (!counts(x)) continue;

@@ -1,8 +1,9 @@
 // The working memory of the gradient of AFT-full, and where in it what stands.
 import { takeBias } from './full-bias';
 import { BLOCK, blocksOf, call, PAIR, ROWS, roundUp, take } from './full-call';
-import { direct } from './full-direct';
+import { takeDirect } from './full-direct';
 import { references } from './full-sources';
+import { TILE, takeTiles } from './full-tiles';
 
 /** Panels of channels that one product over channels sums before it adds to what there is. */
 export const CHUNK: i32 = 32;
@@ -23,6 +24,18 @@ export namespace space {
   export let largest: usize = 0;
   /** `[ROWS, BLOCK]` of the gradient of the bias. */
   export let tile: usize = 0;
+  /** Whether `sources` are relative to tiles. */
+  export let tiled: bool = false;
+  /** Of each block of targets, whether some of it is in `received`. */
+  export let some: usize = 0;
+  /** Of a few targets: what they receive relative to a tile, and the logs of their denominators, `[panels, ROWS]` vectors. */
+  export let tileReceived: usize = 0;
+  export let logs: usize = 0;
+  /** What sums over channels or targets of it are to be multiplied by. */
+  export let unit: f32 = 0.0;
+  /** Weights `[ROWS, TILE]` of a tile, and its sums over targets, `[TILE, panels, 8]`. */
+  export let tileWeights: usize = 0;
+  export let tileSums: usize = 0;
 }
 
 export function takeSpace(): void {
@@ -37,10 +50,13 @@ export function takeSpace(): void {
   space.sums = take(panels * 8 * ROWS);
   space.largest = take(call.target);
   space.tile = take(ROWS * BLOCK);
-  direct.context = take(16);
-  direct.logNormalizer = direct.context + 16;
-  direct.largest = direct.context + 32;
-  direct.denominator = direct.context + 48;
+  space.some = take(blocksOf(call.target));
+  space.tileReceived = take(panels * 8 * ROWS);
+  space.logs = take(panels * 4 * ROWS);
+  space.tileWeights = take(ROWS * TILE);
+  space.tileSums = take(panels * 8 * TILE);
+  takeDirect();
+  takeTiles();
   takeBias(true);
 }
 

@@ -1,11 +1,12 @@
 // What targets receive: r = g / denominator and r O, as a factor of both products of the gradient, and directly what a denominator cannot hold.
 import { packLeft } from '../../tensor-ops/assembly/gemm-pack';
-import { exp, splat } from '../../tensor-ops/assembly/math';
-import { biasRows } from './full-bias';
+import { exp, maximum, splat } from '../../tensor-ops/assembly/math';
+import { biasRows, largestLane } from './full-bias';
 import { BLOCK, call, loadChannels, PAIR, ROWS, storeChannels } from './full-call';
 import { spreadDirectly } from './full-direct';
 import { blockBytes, centred, CHUNK, space } from './full-gradient-space';
 import { largestKeys, referencesAfter } from './full-sources';
+import { tiles } from './full-tiles';
 import { gateExponential, gateOf, gateSlope, NO_GATE } from './gate';
 import { NONE } from './sources';
 
@@ -19,11 +20,29 @@ function referencesOf(t: i32): usize {
   return call.causal ? referencesAfter(t / BLOCK) : largestKeys();
 }
 
-/** Which channels the products hold, from the log of the inverse denominator. NaN fails it, no source passes it. */
+/** Logs of denominators beyond this have lost digits; what they belong to is not done in tiles. */
+const LARGE: f32 = 1024.0;
+
+/** Which channels the products, or tiles, hold, from the log of the inverse denominator. NaN fails it, no source passes it. */
 // @ts-ignore: decorator
 @inline
-function holds(inverse: v128, logs: v128): v128 {
-  return v128.or(f32x4.le(inverse, splat(MOST)), f32x4.le(logs, splat(NONE / 2)));
+function holds(inverse: v128, logs: v128, tiled: bool): v128 {
+  const within = tiled ? f32x4.le(f32x4.abs(logs), splat(LARGE)) : f32x4.le(inverse, splat(MOST));
+  return v128.or(within, f32x4.le(logs, splat(NONE / 2)));
+}
+
+/** How many elements products over all sources do not hold. */
+export function countBeyond(begin: i32, count: i32, logNormalizer: usize): i32 {
+  let beyond: i32 = 0;
+  for (let b: i32 = 0; b < call.batch; b++) {
+    for (let i: i32 = 0; i < count; i++) {
+      for (let g: i32 = 0; g < call.groups; g++) {
+        const logs = loadChannels(logNormalizer, <usize>b * call.target + begin + i, g);
+        beyond += 4 - popcnt<i32>(i32x4.bitmask(holds(inverseOf(begin + i, b * call.groups + g, logs), logs, false)));
+      }
+    }
+  }
+  return beyond;
 }
 
 /** The log of the inverse denominator of target `t`, relative to its references. */
@@ -45,11 +64,17 @@ function receivedBy(row: usize, g: i32, dOutput: usize): v128 {
   return f32x4.mul(gradient, gateOf(q, gateExponential(q, call.activation), call.activation));
 }
 
-/** Packs what some targets receive, both ways, and stores the gradients of their queries. @returns whether the products hold all of it. */
+/**
+ * Packs what some targets receive, both ways, and stores the gradients of their queries. For tiles it is left as it is, beside the logs.
+ *
+ * @returns whether the products, or tiles, hold all of it.
+ */
 export function receive(begin: i32, count: i32, context: usize, logNormalizer: usize, dOutput: usize, dQuery: usize): bool {
   const block = begin / BLOCK;
   const depth = <usize>min(BLOCK, call.target - block * BLOCK);
+  const tiled = space.tiled;
   let all = true;
+  let largest = splat(0.0);
   for (let b: i32 = 0; b < call.batch; b++) {
     for (let i: i32 = 0; i < count; i++) {
       const t = begin + i;
@@ -69,27 +94,54 @@ export function receive(begin: i32, count: i32, context: usize, logNormalizer: u
         }
         storeChannels(dQuery, row, g, slope);
         const inverse = inverseOf(t, panel, logs);
-        const within = f32x4.le(inverse, splat(MOST));
-        all = all && v128.all_true<i32>(holds(inverse, logs));
-        const kept = v128.and(within, f32x4.gt(logs, splat(NONE / 2)));
-        const share = v128.and(f32x4.mul(gradient, exp(inverse)), kept);
-        const at = space.received + blockBytes() * block + (<usize>panel * depth + (t - block * BLOCK)) * PAIR;
+        const held = holds(inverse, logs, tiled);
+        all = all && v128.all_true<i32>(held);
+        const kept = v128.and(held, f32x4.gt(logs, splat(NONE / 2)));
+        let at = space.received + blockBytes() * block + (<usize>panel * depth + (t - block * BLOCK)) * PAIR;
+        if (tiled) {
+          memory.fill(at, 0, PAIR);
+          at = space.sums + (<usize>panel * ROWS + i) * PAIR;
+          const shift = f32x4.sub(v128.load(largestKeys() + (<usize>panel << 4)), v128.load(tiles.base + (<usize>panel << 4)));
+          v128.store(space.logs + ((<usize>panel * ROWS + i) << 4), f32x4.add(logs, shift));
+          largest = maximum(f32x4.abs(gradient), largest);
+        } else gradient = f32x4.mul(gradient, exp(inverse));
+        const share = v128.and(gradient, kept);
         v128.store(at, share);
         v128.store(at, v128.and(f32x4.mul(share, centred(mixed, panel)), kept), 16);
       }
     }
   }
-  // Across: of each chunk of panels, panels of four rows. Rows that do not exist are 0.
+  if (tiled) scaleReceived(count, largest);
+  else {
+    store<i32>(space.some + (<usize>block << 2), 1);
+    packAcross(space.received + blockBytes() * block + (begin - block * BLOCK) * PAIR, depth * PAIR, count);
+  }
+  return all;
+}
+
+/** Makes the largest of what is received about 1, by a power of two. */
+function scaleReceived(count: i32, largest: v128): void {
+  // Infinite and NaN, or 0, it is left as it is.
+  const exponent = reinterpret<i32>(largestLane(largest)) >> 23;
+  const power = exponent == 0 || exponent >= 240 ? 0 : 127 - exponent;
+  const scale = splat(reinterpret<f32>((127 + power) << 23));
+  space.unit = reinterpret<f32>((127 - power - 20) << 23);
   for (let panel: i32 = 0; panel < call.panels; panel++) {
+    const from = space.sums + <usize>panel * ROWS * PAIR;
+    for (let at = from; at < from + PAIR * count; at += 16) v128.store(at, f32x4.mul(v128.load(at), scale));
+  }
+}
+
+/** Packs what `count` targets receive as a left factor: of each chunk of panels, panels of four rows. Rows that do not exist are 0. */
+export function packAcross(from: usize, panelStep: usize, count: i32): void {
+  for (let panel: i32 = 0; panel < call.panels; panel++, from += panelStep) {
     const chunk = panel - panel % CHUNK;
     const width = min(CHUNK, call.panels - chunk);
-    const from = space.received + blockBytes() * block + (<usize>panel * depth + (begin - block * BLOCK)) * PAIR;
     for (let i: i32 = 0; i < count; i += 4) {
       const to = space.receivedRows + <usize>chunk * PAIR * ROWS + ((<usize>(i >> 2) * width + (panel - chunk)) << 7);
       packLeft(from + PAIR * i, PAIR, false, min(count - i, 4), 8, to);
     }
   }
-  return all;
 }
 
 /** Adds what the products of some targets left out. @returns how many elements that were. */
@@ -102,7 +154,7 @@ export function receiveDirectly(
       const row = <usize>b * call.target + begin + i;
       for (let g: i32 = 0; g < call.groups; g++) {
         const logs = loadChannels(logNormalizer, row, g);
-        const held = holds(inverseOf(begin + i, b * call.groups + g, logs), logs);
+        const held = holds(inverseOf(begin + i, b * call.groups + g, logs), logs, space.tiled);
         if (v128.all_true<i32>(held)) continue;
         redone += 4 - popcnt<i32>(i32x4.bitmask(held));
         const received = v128.andnot(receivedBy(row, g, dOutput), held);

@@ -14,18 +14,21 @@ export function differentiateSources(begin: i32, count: i32, dKey: usize, dValue
   const last = blocksOf(call.target) - 1;
   const rowBytes = <usize>call.panels * PAIR;
   if (call.rank != 0) makeColumns(begin, count);
+  let some = false;
   for (let block = last; block >= (call.causal ? own : 0); block--) {
-    if (call.causal && block < last) rescale(space.sums, count, rowBytes, PAIR, referencesAfter(block), referencesAfter(block + 1));
+    if (call.causal && some) rescale(space.sums, count, rowBytes, PAIR, referencesAfter(block), referencesAfter(block + 1));
+    if (load<i32>(space.some + (<usize>block << 2)) == 0) continue;
     const first = block * BLOCK;
     const depth = min(BLOCK, call.target - first);
     if (call.rank != 0) packWeights(first, depth, count, space.largest, false, space.weights);
     else packWeightsAcross(begin, count, first, depth);
     if (call.causal && block == own) clearEarlier(begin, count, first, depth);
     multiplyPanels(
-      space.weights, space.received + blockBytes() * block, roundUp(count, 4), call.panels << 3, depth, space.sums, rowBytes, block < last,
-      spill(),
+      space.weights, space.received + blockBytes() * block, roundUp(count, 4), call.panels << 3, depth, space.sums, rowBytes, some, spill(),
     );
+    some = true;
   }
+  if (!some) return;
   for (let b: i32 = 0; b < call.batch; b++) {
     for (let i: i32 = 0; i < count; i++) {
       const row = <usize>b * call.source + begin + i;

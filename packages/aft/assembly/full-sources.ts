@@ -50,13 +50,11 @@ export function findReferences(): void {
 }
 
 /**
- * Packs the sources of a block as the right factor of the sums over sources, `[panels, sources of the block, 8]`.
+ * Packs `count` sources from `begin` on as the right factor of the sums over sources, `[panels, count, 8]`.
  *
  * @param reference - one vector per panel. Where a key exceeds it by more than `excess` the factor is infinite, and so are the sums of who sees it.
  */
-export function packSources(block: i32, reference: usize, excess: f32, packed: usize): void {
-  const begin = block * BLOCK;
-  const count = min(BLOCK, call.source - begin);
+export function packSources(begin: i32, count: i32, reference: usize, excess: f32, packed: usize): void {
   const panel = <usize>count * PAIR;
   for (let b: i32 = 0; b < call.batch; b++) {
     const first = <usize>b * call.source + begin;

@@ -1,19 +1,34 @@
-let [elements, redone] = [0, 0];
+/** What the fused WASM kernels of `aftFull` computed, in elements `[batch, target, dim]`, forward and backward. */
+export interface AftFullWork {
+  readonly elements: number;
+  /** Elements whose exponents were all evaluated one by one. */
+  readonly redone: number;
+  /** Elements that were computed in tiles of sources. */
+  readonly tiled: number;
+  /** Exponents that were evaluated one by one within tiles, of `source` for each of these elements. */
+  readonly exponents: number;
+}
 
-/** Counts what a fused call computed, and how much of it directly. */
-export function countElements(all: number, direct: number): void {
-  elements += all;
-  redone += direct;
+const nothing: AftFullWork = { elements: 0, redone: 0, tiled: 0, exponents: 0 };
+let total = nothing;
+
+/** Counts what a fused call computed. */
+export function count(work: AftFullWork): void {
+  total = {
+    elements: total.elements + work.elements,
+    redone: total.redone + work.redone,
+    tiled: total.tiled + work.tiled,
+    exponents: total.exponents + work.exponents,
+  };
 }
 
 /**
- * How much of what the fused WASM kernels of `aftFull` computed had to be done element by element, since the last question: where the largest key and
- * the largest bias of a row disagree by more than 46 nats. Such elements cost as much as their exponentials.
- *
- * @returns how many elements `[batch, target, dim]` there were in all calls, forward and backward, and how many of them were done directly.
+ * How the fused WASM kernels of `aftFull` did their work since the last question. One matrix product holds an element unless the largest key and the
+ * largest bias of a row disagree by more than 46 nats; where that is often so, sources are taken in tiles; what these do not hold either is done
+ * exponent by exponent.
  */
-export function aftFullFallback(): { elements: number; redone: number } {
-  const counted = { elements, redone };
-  [elements, redone] = [0, 0];
+export function aftFullFallback(): AftFullWork {
+  const counted = total;
+  total = nothing;
   return counted;
 }

@@ -9,11 +9,12 @@ import {
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { aftFullBinaries } from '../generated/aft-full';
 import { type QueryActivation, queryActivations } from '../query-activation';
-import { countElements } from './fallback-share';
+import { count } from './fallback-share';
 
 type Entry = 'forward' | 'backward';
+type Count = 'tiledElements' | 'tiledExponents';
 
-const module = /* @__PURE__ */ defineWasmModule<Entry | 'forwardBytes' | 'backwardBytes'>(aftFullBinaries);
+const module = /* @__PURE__ */ defineWasmModule<Entry | Count | 'forwardBytes' | 'backwardBytes'>(aftFullBinaries);
 
 /**
  * A kernel whose arguments are the addresses of `tensors` in order (0 for an absent one), the working memory, the sizes and the options: the form
@@ -35,7 +36,8 @@ function fullKernel(entry: Entry, names: string): FusedKernel {
           const tensor = inputs[name] ?? outputs[name];
           return tensor ? tensorPointer(wasm, tensor) : 0;
         });
-        countElements(batch! * target! * dim!, kernels[entry](...addresses, scratch, ...extents, activation));
+        const redone = kernels[entry](...addresses, scratch, ...extents, activation);
+        count({ elements: batch! * target! * dim!, redone, tiled: kernels.tiledElements(), exponents: kernels.tiledExponents() });
         return outputs;
       });
     },
