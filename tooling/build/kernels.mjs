@@ -11,6 +11,7 @@ import { packBinary } from './pack-binary.mjs';
 const self = fileURLToPath(import.meta.url);
 const packer = fileURLToPath(import.meta.resolve('./pack-binary.mjs'));
 const suffix = '.kernel.ts';
+const pieceLength = 14_000;
 
 /** What the two builds of a module differ in. `madd` of `tensor-ops/assembly/math.ts` reads the feature at compile time. */
 const builds = { simd128: ['simd'], relaxed: ['simd', 'relaxed-simd'] };
@@ -36,7 +37,7 @@ const flags = [
 
 /**
  * Compiles every `assembly/<name>.kernel.ts` of a package into `src/generated/<name>.ts`, which exports
- * `<camelName>Binaries = { simd128, relaxed }`, both packed as text. Other files of `assembly` are there to be imported.
+ * `<camelName>Binaries`, pairs of pieces of both builds, packed as text. Other files of `assembly` are there to be imported.
  * A module whose sources are those of its last compilation is left alone, and an output without a source is removed.
  *
  * @param {string} packageFolder
@@ -60,19 +61,31 @@ export async function buildKernels(packageFolder) {
       report.fresh.push(name);
       continue;
     }
-    const entries = [];
+    const texts = [];
     for (const [build, features] of Object.entries(builds)) {
       const binary = await compile(source, features);
       checkKernelModule(`${name} (${build})`, binary);
-      entries.push(`  ${build}: '${packBinary(binary)}',\n`);
+      texts.push(packBinary(binary));
     }
     // Renamed into place, so that two builds at once never show a reader half a file.
     const draft = `${output}.${process.pid}`;
-    await writeFile(draft, `${stamp}export const ${camelCase(name)}Binaries = {\n${entries.join('')}};\n`);
+    await writeFile(draft, `${stamp}export const ${camelCase(name)}Binaries = [\n${pairs(texts).join('')}] as const;\n`);
     await rename(draft, output);
     report.compiled.push(name);
   }
   return report;
+}
+
+/**
+ * The texts of both builds in pieces, side by side: gzip finds what they have in common only as far as it sees back, 32 kB.
+ *
+ * @param {string[]} texts
+ * @returns {string[]} lines of the generated module
+ */
+function pairs(texts) {
+  const count = Math.ceil(Math.max(...texts.map((text) => text.length)) / pieceLength);
+  const piece = (text, i) => text.slice(Math.round((i * text.length) / count), Math.round(((i + 1) * text.length) / count));
+  return Array.from({ length: count }, (_, i) => `  [${texts.map((text) => `'${piece(text, i)}'`).join(', ')}],\n`);
 }
 
 /** One digest over a kernel, all it imports, this script and the compiler's version. */

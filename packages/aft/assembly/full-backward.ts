@@ -1,20 +1,20 @@
 // The gradient of AFT-full as two products per pair of a block of targets and one of sources. With r = g / denominator, what a target receives:
-// over targets, weights^T [r | r O]; over channels, [r | r O] [e^key value | -e^key]^T. What a denominator cannot hold enters with r = 0 and is added
+// over targets, weights^T [r | -r O]; over channels, [r | -r O] [e^key value | e^key]^T. What a denominator cannot hold enters with r = 0 and is added
 // directly.
+import { packRight } from '../../tensor-ops/assembly/gemm-pack';
 import { multiplyPanels } from '../../tensor-ops/assembly/gemm-tile';
 import { splat } from '../../tensor-ops/assembly/math';
-import { biasRows, largestOf, makeRows, packFactors, spill } from './full-bias';
-import { BLOCK, blocksOf, call, factorOf, loadChannels, PAIR, raiseFactors, ROWS, roundUp, setSizes, setTensors } from './full-call';
+import { biasRows, largestOf, makeRows, packFactors, spill, weigh } from './full-bias';
+import { BLOCK, blocksOf, call, EXCESS, PAIR, raiseFactors, ROWS, roundUp, setSizes, setTensors } from './full-call';
 import { direct } from './full-direct';
 import { differentiateFactors, factorRows, finishFactors, prepareFactors, takeFactorSpace } from './full-factors';
-import { centred, CHUNK, chunkOfSources, space, takeSpace } from './full-gradient-space';
+import { CHUNK, chunkOfSources, space, takeSpace } from './full-gradient-space';
 import { countBeyond, receive, receiveDirectly } from './full-received';
 import { differentiateSources } from './full-source-gradients';
-import { findCentres, findReferences, referencesAfter } from './full-sources';
-import { differentiateTiles } from './full-tiled-gradient';
+import { findCentres, findReferences, packSources, referencesAfter } from './full-sources';
+import { addWeighed, differentiateTiles } from './full-tiled-gradient';
 import { findBase, findTileKeys, isCrowded, keysOf, TILE, tilesOf } from './full-tiles';
 import { expCall } from './slots';
-import { exists } from './sources';
 
 /** Bytes of working memory that `backward` needs. */
 export function backwardBytes(batch: i32, target: i32, source: i32, dim: i32, rank: i32, causal: bool): usize {
@@ -24,33 +24,19 @@ export function backwardBytes(batch: i32, target: i32, source: i32, dim: i32, ra
   return call.free;
 }
 
-/** Packs e^(key - reference) value and its negated weight of every source: of each chunk, panels of eight sources. */
+/** Packs e^(key - reference) value and its weight of every source: of each chunk, panels of eight sources. */
 function packSourcesAcross(tiled: bool): void {
   space.tiled = tiled;
   if (tiled) for (let tile: i32 = 0; tile < tilesOf(call.source); tile++) findTileKeys(tile);
-  memory.fill(space.sources, 0, <usize>call.panels * roundUp(call.source, 8) * PAIR);
-  for (let b: i32 = 0; b < call.batch; b++) {
-    for (let j: i32 = 0; j < call.source; j++) {
-      const row = <usize>b * call.source + j;
-      if (!exists(call.mask, row)) continue;
-      const reference = tiled ? keysOf(j / TILE) : referencesAfter(j / BLOCK);
-      for (let g: i32 = 0; g < call.groups; g++) {
-        const panel = b * call.groups + g;
-        const chunk = panel - panel % CHUNK;
-        const width = <usize>min(CHUNK, call.panels - chunk);
-        let at = chunkOfSources(chunk) + ((<usize>(j >> 3) * width + (panel - chunk)) << 8) + (<usize>(j & 7) << 2);
-        const weight = factorOf(f32x4.sub(loadChannels(call.key, row, g), v128.load(reference + (<usize>panel << 4))));
-        const weighed = f32x4.mul(weight, centred(loadChannels(call.value, row, g), panel));
-        const negated = f32x4.neg(weight);
-        v128.store_lane<f32>(at, weighed, 0);
-        v128.store_lane<f32>(at, weighed, 1, 32);
-        v128.store_lane<f32>(at, weighed, 2, 64);
-        v128.store_lane<f32>(at, weighed, 3, 96);
-        v128.store_lane<f32>(at, negated, 0, 128);
-        v128.store_lane<f32>(at, negated, 1, 160);
-        v128.store_lane<f32>(at, negated, 2, 192);
-        v128.store_lane<f32>(at, negated, 3, 224);
-      }
+  const few = space.tileReceived;
+  for (let j: i32 = 0; j < call.source; j += 8) {
+    const count = min(8, call.source - j);
+    packSources(j, count, tiled ? keysOf(j / TILE) : referencesAfter(j / BLOCK), EXCESS, space.centres, few);
+    for (let panel: i32 = 0; panel < call.panels; panel++) {
+      const chunk = panel - panel % CHUNK;
+      const width = <usize>min(CHUNK, call.panels - chunk);
+      const to = chunkOfSources(chunk) + ((<usize>(j >> 3) * width + (panel - chunk)) << 8);
+      packRight(few + PAIR * count * panel, PAIR, true, count, 8, to);
     }
   }
 }
@@ -92,11 +78,10 @@ export function backward(
     const crowded = isCrowded(countBeyond(begin, count, logNormalizer), count);
     if (crowded != space.tiled) packSourcesAcross(crowded);
     const held = receive(begin, count, context, logNormalizer, dOutput, dQuery);
-    if (crowded) {
-      if (rank != 0) memory.fill(rows, 0, (<usize>count * source) << 2);
-      differentiateTiles(begin, count, context, dKey, dValue, rows);
-    } else differentiateRows(begin, count, rows);
-    if (!held) redone += receiveDirectly(begin, count, context, logNormalizer, dOutput, dKey, dValue, rows);
+    if (rank != 0) memory.fill(rows, 0, (<usize>count * source) << 2);
+    if (crowded) differentiateTiles(begin, count, context, dKey, dValue, rows);
+    else differentiateRows(begin, count, rows);
+    if (!held) redone += receiveDirectly(begin, count, context, logNormalizer, dOutput, dQuery, dKey, dValue, rows);
     if (rank != 0) differentiateFactors(begin, count, seen, dU);
   }
   for (let begin: i32 = 0; begin < source; begin += ROWS) differentiateSources(begin, min(ROWS, source - begin), dKey, dValue);
@@ -104,7 +89,7 @@ export function backward(
   return redone;
 }
 
-/** Sets rows of the gradient of the bias, as far as the products give it. */
+/** Adds to rows of the gradient of the bias, as far as the products give it. */
 function differentiateRows(begin: i32, count: i32, rows: usize): void {
   const last = call.causal ? begin / BLOCK : blocksOf(call.source) - 1;
   for (let block = last; block >= 0; block--) {
@@ -118,25 +103,10 @@ function differentiateRows(begin: i32, count: i32, rows: usize): void {
         width << 3, space.tile, BLOCK << 2, chunk > 0, spill(),
       );
     }
-    for (let i: i32 = 0; i < count; i++) {
-      const t = begin + i;
-      const from = space.tile + ((<usize>i * BLOCK) << 2);
-      const bias = biasRows.at + biasRows.step * i + (<usize>first << 2);
-      const to = rows + ((<usize>i * call.source + first) << 2);
-      const seen = call.causal ? min(columns, t + 1 - first) : columns;
-      const largest = v128.load32_splat(space.largest + (<usize>t << 2));
-      let j: i32 = 0;
-      for (; j + 4 <= seen; j += 4) {
-        const at = <usize>j << 2;
-        v128.store(to + at, f32x4.mul(v128.load(from + at), factorOf(f32x4.sub(v128.load(bias + at), largest))));
-      }
-      for (; j < seen; j++) {
-        const at = <usize>j << 2;
-        const weight = expCall(f32x4.sub(v128.load32_splat(bias + at), largest));
-        store<f32>(to + at, load<f32>(from + at) * f32x4.extract_lane(weight, 0));
-      }
-      for (; j < columns; j++) store<f32>(to + (<usize>j << 2), 0);
-    }
+    const seen = call.causal ? begin + 1 - first : columns;
+    const largest = space.largest + (<usize>begin << 2);
+    weigh(biasRows.at + (<usize>first << 2), biasRows.step, count, columns, largest, true, seen);
+    addWeighed(first, columns, count, 1.0, rows);
   }
 }
 

@@ -1,8 +1,8 @@
 // The position bias of AFT-full, as rows of a table or made from its factors, and e^(bias - largest of the row) as the left factor of a product.
 import { packLeft, packRight } from '../../tensor-ops/assembly/gemm-pack';
 import { multiplyPanels, TILE_SIZE } from '../../tensor-ops/assembly/gemm-tile';
-import { loadLanes, maximum, splat } from '../../tensor-ops/assembly/math';
-import { call, factorOf, ROWS, roundUp, take } from './full-call';
+import { maximum, splat } from '../../tensor-ops/assembly/math';
+import { BLOCK, call, factorOf, fourFrom, ROWS, roundUp, take } from './full-call';
 import { NONE } from './sources';
 
 /** Rows of the bias, or of its transpose: where they stand, and bytes between them. */
@@ -24,6 +24,7 @@ namespace made {
 /** Takes the working memory of factors; `transposed` if `makeColumns` will be called too. */
 export function takeBias(transposed: bool): void {
   made.spill = take(TILE_SIZE);
+  weighed.at = take(ROWS * BLOCK);
   if (call.rank == 0) return;
   const longest = transposed ? max(call.source, call.target) : call.source;
   made.rows = take(<usize>ROWS * roundUp(longest, 8));
@@ -84,41 +85,37 @@ export function largestLane(x: v128): f32 {
   return max(max(f32x4.extract_lane(x, 0), f32x4.extract_lane(x, 1)), max(f32x4.extract_lane(x, 2), f32x4.extract_lane(x, 3)));
 }
 
-/**
- * Packs e^(bias - largest) 2^power of `rows` rows and `count` columns from column `begin` on, in panels of four rows; rows up to a multiple of four are 0.
- *
- * @param largest - one float per row if `perRow`, else one per column.
- */
+/** Packs the weights of `rows` rows of the bias and `count` columns from column `begin` on as a left factor. `largest` as of `weigh`. */
 export function packWeights(begin: i32, count: i32, rows: i32, largest: usize, perRow: bool, packed: usize): void {
-  for (let i: i32 = 0; i < rows; i += 4) {
-    let to = packed + ((<usize>i * count) << 2);
-    const row = biasRows.at + biasRows.step * i + (<usize>begin << 2);
-    const present = rows - i;
-    for (let p: i32 = 0; p < count; p += 4) {
-      const at = row + (<usize>p << 2);
-      const few = min(count - p, 4);
-      const subtrahend = largest + (<usize>(perRow ? i : begin + p) << 2);
-      const r0 = weightOf(at, few, 0, present, subtrahend, perRow);
-      const r1 = weightOf(at, few, 1, present, subtrahend, perRow);
-      const r2 = weightOf(at, few, 2, present, subtrahend, perRow);
-      const r3 = weightOf(at, few, 3, present, subtrahend, perRow);
-      const low01 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5), high01 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
-      const low23 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5), high23 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
-      v128.store(to, v128.shuffle<i64>(low01, low23, 0, 2));
-      if (few > 1) v128.store(to, v128.shuffle<i64>(low01, low23, 1, 3), 16);
-      if (few > 2) v128.store(to, v128.shuffle<i64>(high01, high23, 0, 2), 32);
-      if (few > 3) v128.store(to, v128.shuffle<i64>(high01, high23, 1, 3), 48);
-      to += 64;
-    }
-  }
+  const at = perRow ? largest : largest + (<usize>begin << 2);
+  weigh(biasRows.at + (<usize>begin << 2), biasRows.step, rows, count, at, perRow, count);
+  packLeft(weighed.at, weighed.step, false, rows, count, packed);
 }
 
-// @ts-ignore: decorator
-@inline
-function weightOf(at: usize, few: i32, i: i32, present: i32, largest: usize, perRow: bool): v128 {
-  if (i >= present) return splat(0.0);
-  const from = at + biasRows.step * i;
-  const x = few == 4 ? v128.load(from) : loadLanes(from, few);
-  const largestHere = perRow ? v128.load32_splat(largest + (i << 2)) : few == 4 ? v128.load(largest) : loadLanes(largest, few);
-  return factorOf(f32x4.sub(x, largestHere));
+/** What `weigh` made. */
+export namespace weighed {
+  export let at: usize = 0;
+  /** Bytes between rows. */
+  export let step: usize = 0;
+}
+
+/**
+ * e^(bias - largest) 2^power of `rows` rows of `columns` columns.
+ *
+ * @param largest - one float per row if `perRow`, else one per column.
+ * @param seen - how many columns count in the first row, one more in each that follows; the others are 0.
+ */
+export function weigh(from: usize, step: usize, rows: i32, columns: i32, largest: usize, perRow: bool, seen: i32): void {
+  weighed.step = <usize>roundUp(columns, 4) << 2;
+  let row = weighed.at;
+  for (let i: i32 = 0; i < rows; i++, from += step, row += weighed.step) {
+    const ofRow = v128.load32_splat(largest + (<usize>(perRow ? i : 0) << 2));
+    for (let j: i32 = 0; j < columns; j += 4) {
+      const at = <usize>j << 2;
+      const subtrahend = perRow ? ofRow : fourFrom(largest + at, columns - j);
+      v128.store(row + at, factorOf(f32x4.sub(fourFrom(from + at, columns - j), subtrahend)));
+    }
+    const end = max(seen + i, 0);
+    if (end < columns) memory.fill(row + (<usize>end << 2), 0, <usize>(columns - end) << 2);
+  }
 }

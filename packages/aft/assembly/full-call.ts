@@ -66,9 +66,12 @@ export function setSizes(batch: i32, target: i32, source: i32, dim: i32, rank: i
   call.free = scratch;
 }
 
+/** The power where no room is left. */
+export const RAISED: f32 = 39.0;
+
 /** Sets what the factors of a product are multiplied by; `room` leaves some above for what exceeds its references. */
 export function raiseFactors(raises: bool, room: bool): void {
-  call.power = raises ? (room ? 29.0 : 39.0) : 0.0;
+  call.power = raises ? (room ? 29.0 : RAISED) : 0.0;
   call.floor = room ? -62.0 : FLOOR;
 }
 
@@ -109,10 +112,15 @@ export function factorOf(x: v128): v128 {
   return v128.andnot(expTimesPower(x, call.power), f32x4.lt(x, splat(call.floor)));
 }
 
+/** `channelsOf` as a call, for what is not on a hot path. */
+export function loadChannels(tensor: usize, row: usize, group: i32): v128 {
+  return channelsOf(tensor, row, group);
+}
+
 /** Four channels of a row of `[rows, dim]`; those past the last one are 0. */
 // @ts-ignore: decorator
 @inline
-export function loadChannels(tensor: usize, row: usize, group: i32): v128 {
+export function channelsOf(tensor: usize, row: usize, group: i32): v128 {
   const channel = group << 2;
   return fourFrom(tensor + ((row * call.dim + channel) << 2), call.dim - channel);
 }
@@ -124,14 +132,17 @@ export function fourFrom(at: usize, count: i32): v128 {
   return count >= 4 ? v128.load(at) : loadFew(at, count);
 }
 
-// @ts-ignore: decorator
-@inline
 export function storeChannels(tensor: usize, row: usize, group: i32, x: v128): void {
   const channel = group << 2;
   const at = tensor + ((row * call.dim + channel) << 2);
   const count = call.dim - channel;
   if (count >= 4) v128.store(at, x);
   else storeFew(at, x, count);
+}
+
+/** Adds to four channels of a row. */
+export function addChannels(tensor: usize, row: usize, group: i32, x: v128): void {
+  storeChannels(tensor, row, group, f32x4.add(loadChannels(tensor, row, group), x));
 }
 
 function loadFew(at: usize, count: i32): v128 {

@@ -1,7 +1,8 @@
 // AFT-full element by element, for what the products cannot hold. An exponent is the sum of two integers, which is exact, and of two rests: keys and
 // biases of thousands that all but cancel lose no digit.
-import { exp, log, madd, maximum, splat, sumLanes } from '../../tensor-ops/assembly/math';
-import { BLOCK, call, FLOOR, fourFrom, loadChannels, storeChannels, take } from './full-call';
+import { exp, madd, maximum, splat, sumLanes } from '../../tensor-ops/assembly/math';
+import { addChannels, BLOCK, call, FLOOR, fourFrom, channelsOf, take } from './full-call';
+import { logCall } from './slots';
 import { exists, NONE } from './sources';
 
 /** What `sumDirectly` and `mixDirectly` found, one vector each. */
@@ -78,7 +79,6 @@ export function sumDirectly(b: i32, group: i32, row: usize, from: i32, until: i3
     for (let j = begin, at = step * begin; j < end; j++, at += step) {
       if (!exists(mask, first + j)) continue;
       const x = exponent(fourFrom(keys + at, count), v128.load32_splat(row + (<usize>j << 2)), largest);
-      if (!counts(x)) continue;
       const weight = weightOf(x);
       n = madd(weight, fourFrom(values + at, count), n);
       d = f32x4.add(d, weight);
@@ -97,7 +97,7 @@ export function mixDirectly(b: i32, t: i32, group: i32, row: usize, largestKey: 
   const denominator = v128.load(direct.denominator);
   const none = f32x4.eq(denominator, splat(0.0));
   v128.store(direct.context, v128.andnot(f32x4.div(v128.load(direct.numerator), denominator), none));
-  const logs = f32x4.add(f32x4.sub(v128.load(direct.largest), largestKey), log(denominator));
+  const logs = f32x4.add(f32x4.sub(v128.load(direct.largest), largestKey), logCall(denominator));
   v128.store(direct.logNormalizer, v128.bitselect(splat(NONE), logs, none));
 }
 
@@ -129,12 +129,12 @@ export function spreadOver(
   const first = <usize>b * call.source;
   for (let j = from; j < until; j++) {
     if (!exists(call.mask, first + j)) continue;
-    const x = exponent(loadChannels(call.key, first + j, group), v128.load32_splat(row + (<usize>j << 2)), largest);
+    const x = exponent(channelsOf(call.key, first + j, group), v128.load32_splat(row + (<usize>j << 2)), largest);
     if (!counts(x)) continue;
     const toValue = v128.and(f32x4.mul(weightOf(x), share), meant);
-    const toKey = v128.and(f32x4.mul(toValue, f32x4.sub(loadChannels(call.value, first + j, group), context)), meant);
-    storeChannels(dValue, first + j, group, f32x4.add(loadChannels(dValue, first + j, group), toValue));
-    storeChannels(dKey, first + j, group, f32x4.add(loadChannels(dKey, first + j, group), toKey));
+    const toKey = v128.and(f32x4.mul(toValue, f32x4.sub(channelsOf(call.value, first + j, group), context)), meant);
+    addChannels(dValue, first + j, group, toValue);
+    addChannels(dKey, first + j, group, toKey);
     const at = dRow + (<usize>j << 2);
     store<f32>(at, load<f32>(at) + sumLanes(toKey));
   }

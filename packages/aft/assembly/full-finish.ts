@@ -1,13 +1,13 @@
 // Sums of AFT-full become contexts, logs and gated outputs.
-import { log, splat } from '../../tensor-ops/assembly/math';
+import { splat } from '../../tensor-ops/assembly/math';
 import { biasRows } from './full-bias';
-import { call, LEAST, loadChannels, PAIR, storeChannels } from './full-call';
+import { call, LEAST, loadChannels, PAIR, ROWS, storeChannels } from './full-call';
 import { direct, mixDirectly } from './full-direct';
 import { largestKeys } from './full-sources';
 import { space } from './full-sum-space';
 import { tiles } from './full-tiles';
 import { gated, NO_GATE } from './gate';
-import { expCall } from './slots';
+import { expCall, logCall } from './slots';
 import { NONE } from './sources';
 
 /** What the last `finish` computed one by one, and how many elements a product over all sources does not hold. */
@@ -53,10 +53,13 @@ export function finish(begin: i32, count: i32, reference: usize, least: f32, out
       const row = <usize>b * call.target + begin + i;
       const firstPanel = <usize>b * call.groups;
       const largestBias = v128.load32_splat((tiled ? tiles.rows : space.largest) + (<usize>i << 2));
-      let sums = space.sums + (<usize>call.panels * i + firstPanel) * PAIR;
-      let level = space.levels + ((<usize>call.panels * i + firstPanel) << 4);
+      // Those of tiles stand panel by panel.
+      const step: usize = tiled ? ROWS : 1;
+      const place = tiled ? firstPanel * ROWS + i : <usize>call.panels * i + firstPanel;
+      let sums = space.sums + place * PAIR;
+      let level = space.levels + (place << 4);
       let at = firstPanel << 4;
-      for (let g: i32 = 0; g < call.groups; g++, sums += PAIR, at += 16, level += 16) {
+      for (let g: i32 = 0; g < call.groups; g++, sums += PAIR * step, at += 16, level += step << 4) {
         const numerator = v128.load(sums);
         const product = v128.load(sums, 16);
         const denominator = f32x4.mul(product, unit);
@@ -79,7 +82,7 @@ export function finish(begin: i32, count: i32, reference: usize, least: f32, out
           shift = f32x4.add(v128.load(level), shift);
         }
         if (context != 0) {
-          let logs = f32x4.add(f32x4.add(largestBias, shift), log(denominator));
+          let logs = f32x4.add(f32x4.add(largestBias, shift), logCall(denominator));
           if (some != lanes) logs = v128.bitselect(logs, v128.load(direct.logNormalizer), held);
           storeChannels(context, row, g, mixed);
           storeChannels(logNormalizer, row, g, logs);

@@ -53,7 +53,7 @@ export function forward(
     }
     if (crowded) {
       useTiles(true);
-      pack(causal ? begin : source);
+      pack(causal ? (begin + count - 1) & -TILE : source);
       sumTiles(begin, count);
     }
     const least = !causal ? LEAST : own == 0 ? FIRST_LEAST : CAUSAL_LEAST;
@@ -80,9 +80,9 @@ function pack(end: i32): void {
     const to = space.sources + <usize>call.panels * PAIR * first;
     if (space.tiled) {
       findTileKeys(first / TILE);
-      packSources(first, count, keysOf(first / TILE), EXCESS, to);
+      packSources(first, count, keysOf(first / TILE), EXCESS, 0, to);
     } else {
-      packSources(first, count, referencesAfter(first / BLOCK), EXCESS, to);
+      packSources(first, count, referencesAfter(first / BLOCK), EXCESS, 0, to);
     }
     space.packed += count;
   }
@@ -104,7 +104,7 @@ function sumBlocks(begin: i32, count: i32, blocks: i32): void {
   if (!call.causal) return;
   if (space.ownBlock != blocks) {
     const first = blocks * BLOCK;
-    packSources(first, min(BLOCK, call.source - first), space.ownReferences, blocks == 0 ? FIRST_EXCESS : EXCESS, space.own);
+    packSources(first, min(BLOCK, call.source - first), space.ownReferences, blocks == 0 ? FIRST_EXCESS : EXCESS, 0, space.own);
     space.ownBlock = blocks;
   }
   if (blocks == 0) memory.fill(space.sums, 0, rowBytes * ROWS);

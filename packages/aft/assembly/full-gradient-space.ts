@@ -11,11 +11,11 @@ export const CHUNK: i32 = 32;
 export namespace space {
   /** A value in the midst of each channel's. */
   export let centres: usize = 0;
-  /** What targets receive, r and r O, packed block by block as right factors of sums over targets. */
+  /** What targets receive, r and -r O, packed block by block as right factors of sums over targets. */
   export let received: usize = 0;
   /** The same of a few targets, as left factors of sums over channels; chunk by chunk. */
   export let receivedRows: usize = 0;
-  /** e^key value and -e^key of all sources, as right factors of sums over channels; chunk by chunk. */
+  /** e^key value and e^key of all sources, as right factors of sums over channels; chunk by chunk. */
   export let sources: usize = 0;
   export let weights: usize = 0;
   /** `[ROWS, panels, 8]`. */
@@ -33,8 +33,7 @@ export namespace space {
   export let logs: usize = 0;
   /** What sums over channels or targets of it are to be multiplied by. */
   export let unit: f32 = 0.0;
-  /** Weights `[ROWS, TILE]` of a tile, and its sums over targets, `[TILE, panels, 8]`. */
-  export let tileWeights: usize = 0;
+  /** The sums of a tile over targets, `[TILE, panels, 8]`. */
   export let tileSums: usize = 0;
 }
 
@@ -53,7 +52,6 @@ export function takeSpace(): void {
   space.some = take(blocksOf(call.target));
   space.tileReceived = take(panels * 8 * ROWS);
   space.logs = take(panels * 4 * ROWS);
-  space.tileWeights = take(ROWS * TILE);
   space.tileSums = take(panels * 8 * TILE);
   takeDirect();
   takeTiles();

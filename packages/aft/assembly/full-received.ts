@@ -1,6 +1,6 @@
-// What targets receive: r = g / denominator and r O, as a factor of both products of the gradient, and directly what a denominator cannot hold.
+// What targets receive: r = g / denominator and -r O, as a factor of both products of the gradient, and directly what a denominator cannot hold.
 import { packLeft } from '../../tensor-ops/assembly/gemm-pack';
-import { exp, maximum, splat } from '../../tensor-ops/assembly/math';
+import { maximum, splat } from '../../tensor-ops/assembly/math';
 import { biasRows, largestLane } from './full-bias';
 import { BLOCK, call, loadChannels, PAIR, ROWS, storeChannels } from './full-call';
 import { spreadDirectly } from './full-direct';
@@ -8,6 +8,7 @@ import { blockBytes, centred, CHUNK, space } from './full-gradient-space';
 import { largestKeys, referencesAfter } from './full-sources';
 import { tiles } from './full-tiles';
 import { gateExponential, gateOf, gateSlope, NO_GATE } from './gate';
+import { expCall } from './slots';
 import { NONE } from './sources';
 
 /** The log of the inverse of the least denominator that the products hold. */
@@ -54,14 +55,18 @@ function inverseOf(t: i32, panel: i32, logs: v128): v128 {
   return f32x4.add(f32x4.sub(change, logs), v128.load32_splat(space.largest + (<usize>t << 2)));
 }
 
-/** The gradient of the context; 0 in lanes past the last channel. */
-// @ts-ignore: decorator
-@inline
-function receivedBy(row: usize, g: i32, dOutput: usize): v128 {
+/** @returns the gradient of the context; 0 in lanes past the last channel. Stores that of the query. */
+function receivedBy(row: usize, g: i32, mixed: v128, dOutput: usize, dQuery: usize): v128 {
   const gradient = loadChannels(dOutput, row, g);
-  if (call.activation == NO_GATE) return gradient;
+  if (call.activation == NO_GATE) {
+    storeChannels(dQuery, row, g, splat(0.0));
+    return gradient;
+  }
   const q = loadChannels(call.query, row, g);
-  return f32x4.mul(gradient, gateOf(q, gateExponential(q, call.activation), call.activation));
+  const exponential = gateExponential(q, call.activation);
+  const gate = gateOf(q, exponential, call.activation);
+  storeChannels(dQuery, row, g, f32x4.mul(f32x4.mul(gradient, mixed), gateSlope(q, exponential, gate, call.activation)));
+  return f32x4.mul(gradient, gate);
 }
 
 /**
@@ -83,16 +88,7 @@ export function receive(begin: i32, count: i32, context: usize, logNormalizer: u
         const panel = b * call.groups + g;
         const mixed = loadChannels(context, row, g);
         const logs = loadChannels(logNormalizer, row, g);
-        let gradient = loadChannels(dOutput, row, g);
-        let slope = splat(0.0);
-        if (call.activation != NO_GATE) {
-          const q = loadChannels(call.query, row, g);
-          const exponential = gateExponential(q, call.activation);
-          const gate = gateOf(q, exponential, call.activation);
-          slope = f32x4.mul(f32x4.mul(gradient, mixed), gateSlope(q, exponential, gate, call.activation));
-          gradient = f32x4.mul(gradient, gate);
-        }
-        storeChannels(dQuery, row, g, slope);
+        let gradient = receivedBy(row, g, mixed, dOutput, dQuery);
         const inverse = inverseOf(t, panel, logs);
         const held = holds(inverse, logs, tiled);
         all = all && v128.all_true<i32>(held);
@@ -104,10 +100,10 @@ export function receive(begin: i32, count: i32, context: usize, logNormalizer: u
           const shift = f32x4.sub(v128.load(largestKeys() + (<usize>panel << 4)), v128.load(tiles.base + (<usize>panel << 4)));
           v128.store(space.logs + ((<usize>panel * ROWS + i) << 4), f32x4.add(logs, shift));
           largest = maximum(f32x4.abs(gradient), largest);
-        } else gradient = f32x4.mul(gradient, exp(inverse));
+        } else gradient = f32x4.mul(gradient, expCall(inverse));
         const share = v128.and(gradient, kept);
         v128.store(at, share);
-        v128.store(at, v128.and(f32x4.mul(share, centred(mixed, panel)), kept), 16);
+        v128.store(at, v128.and(f32x4.mul(share, f32x4.neg(centred(mixed, panel))), kept), 16);
       }
     }
   }
@@ -146,7 +142,7 @@ export function packAcross(from: usize, panelStep: usize, count: i32): void {
 
 /** Adds what the products of some targets left out. @returns how many elements that were. */
 export function receiveDirectly(
-  begin: i32, count: i32, context: usize, logNormalizer: usize, dOutput: usize, dKey: usize, dValue: usize, rows: usize,
+  begin: i32, count: i32, context: usize, logNormalizer: usize, dOutput: usize, dQuery: usize, dKey: usize, dValue: usize, rows: usize,
 ): i32 {
   let redone: i32 = 0;
   for (let b: i32 = 0; b < call.batch; b++) {
@@ -157,9 +153,10 @@ export function receiveDirectly(
         const held = holds(inverseOf(begin + i, b * call.groups + g, logs), logs, space.tiled);
         if (v128.all_true<i32>(held)) continue;
         redone += 4 - popcnt<i32>(i32x4.bitmask(held));
-        const received = v128.andnot(receivedBy(row, g, dOutput), held);
+        const mixed = loadChannels(context, row, g);
+        const received = v128.andnot(receivedBy(row, g, mixed, dOutput, dQuery), held);
         spreadDirectly(
-          b, begin + i, g, biasRows.at + biasRows.step * i, received, loadChannels(context, row, g), dKey, dValue,
+          b, begin + i, g, biasRows.at + biasRows.step * i, received, mixed, dKey, dValue,
           rows + ((<usize>i * call.source) << 2),
         );
       }

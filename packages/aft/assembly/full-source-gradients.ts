@@ -1,11 +1,11 @@
 // The gradients of keys and values of AFT-full, as a product over targets.
+import { packLeft } from '../../tensor-ops/assembly/gemm-pack';
 import { multiplyPanels } from '../../tensor-ops/assembly/gemm-tile';
 import { splat } from '../../tensor-ops/assembly/math';
-import { makeColumns, packWeights, spill } from './full-bias';
-import { BLOCK, blocksOf, call, factorOf, loadChannels, PAIR, roundUp, storeChannels } from './full-call';
+import { makeColumns, packWeights, spill, weigh, weighed } from './full-bias';
+import { addChannels, BLOCK, blocksOf, call, factorOf, channelsOf, PAIR, roundUp } from './full-call';
 import { blockBytes, centred, space } from './full-gradient-space';
 import { referencesAfter, rescale } from './full-sources';
-import { expCall } from './slots';
 import { exists } from './sources';
 
 /** Adds to the gradients of keys and values what the products give to some sources. */
@@ -36,35 +36,32 @@ export function differentiateSources(begin: i32, count: i32, dKey: usize, dValue
       for (let g: i32 = 0; g < call.groups; g++) {
         const panel = b * call.groups + g;
         const sums = space.sums + rowBytes * i + PAIR * panel;
-        const reference = v128.load(referencesAfter((begin + i) / BLOCK) + (<usize>panel << 4));
-        const weight = factorOf(f32x4.sub(loadChannels(call.key, row, g), reference));
-        const received = v128.load(sums);
-        const toKey = f32x4.sub(f32x4.mul(centred(loadChannels(call.value, row, g), panel), received), v128.load(sums, 16));
-        storeChannels(dValue, row, g, f32x4.add(loadChannels(dValue, row, g), f32x4.mul(weight, received)));
-        storeChannels(dKey, row, g, f32x4.add(loadChannels(dKey, row, g), f32x4.mul(weight, toKey)));
+        addToSource(row, g, panel, v128.load(referencesAfter((begin + i) / BLOCK) + (<usize>panel << 4)), sums, splat(1.0), dKey, dValue);
       }
     }
   }
 }
 
+/**
+ * Adds sums over targets to the gradients of four channels of a source.
+ *
+ * @param reference - what its weights are relative to, @param unit - what the sums are to be multiplied by.
+ */
+export function addToSource(
+  row: usize, g: i32, panel: i32, reference: v128, sums: usize, unit: v128, dKey: usize, dValue: usize,
+): void {
+  const weight = f32x4.mul(factorOf(f32x4.sub(channelsOf(call.key, row, g), reference)), unit);
+  const received = v128.load(sums);
+  const toKey = f32x4.add(f32x4.mul(centred(channelsOf(call.value, row, g), panel), received), v128.load(sums, 16));
+  addChannels(dValue, row, g, f32x4.mul(weight, received));
+  addChannels(dKey, row, g, f32x4.mul(weight, toKey));
+}
+
 /** `packWeights` of columns of a dense bias, as rows: `count` sources from `begin` on, `depth` targets from `first` on. */
 function packWeightsAcross(begin: i32, count: i32, first: i32, depth: i32): void {
   const step = <usize>call.source << 2;
-  for (let p: i32 = 0; p < depth; p++) {
-    const largest = v128.load32_splat(space.largest + (<usize>(first + p) << 2));
-    const from = call.bias + step * (first + p) + (<usize>begin << 2);
-    let to = space.weights + (<usize>p << 4);
-    let i: i32 = 0;
-    for (; i + 4 <= count; i += 4, to += <usize>depth << 4) {
-      v128.store(to, factorOf(f32x4.sub(v128.load(from + (<usize>i << 2)), largest)));
-    }
-    if (i == count) continue;
-    v128.store(to, splat(0.0));
-    for (; i < count; i++, to += 4) {
-      const weight = expCall(f32x4.sub(v128.load32_splat(from + (<usize>i << 2)), largest));
-      store<f32>(to, f32x4.extract_lane(weight, 0));
-    }
-  }
+  weigh(call.bias + step * first + (<usize>begin << 2), step, depth, count, space.largest + (<usize>first << 2), true, count);
+  packLeft(weighed.at, weighed.step, true, count, depth, space.weights);
 }
 
 /** Sets the packed weights of targets before a source to 0. */

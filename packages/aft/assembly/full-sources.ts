@@ -1,6 +1,6 @@
 // Keys and values of AFT-full as factors of a matrix product: e^(key - reference) value and e^(key - reference).
 import { maximum, minimum, splat } from '../../tensor-ops/assembly/math';
-import { BLOCK, blocksOf, call, factorOf, loadChannels, PAIR } from './full-call';
+import { BLOCK, blocksOf, call, channelsOf, factorOf, loadChannels, PAIR } from './full-call';
 import { expCall } from './slots';
 import { exists, NONE } from './sources';
 
@@ -53,8 +53,9 @@ export function findReferences(): void {
  * Packs `count` sources from `begin` on as the right factor of the sums over sources, `[panels, count, 8]`.
  *
  * @param reference - one vector per panel. Where a key exceeds it by more than `excess` the factor is infinite, and so are the sums of who sees it.
+ * @param centres - one vector per panel that is taken off the values, or 0.
  */
-export function packSources(begin: i32, count: i32, reference: usize, excess: f32, packed: usize): void {
+export function packSources(begin: i32, count: i32, reference: usize, excess: f32, centres: usize, packed: usize): void {
   const panel = <usize>count * PAIR;
   for (let b: i32 = 0; b < call.batch; b++) {
     const first = <usize>b * call.source + begin;
@@ -71,9 +72,11 @@ export function packSources(begin: i32, count: i32, reference: usize, excess: f3
             memory.fill(to, 0, PAIR);
             continue;
           }
-          const x = f32x4.sub(loadChannels(call.key, first + j, g), v128.load(at));
+          const x = f32x4.sub(channelsOf(call.key, first + j, g), v128.load(at));
           const weight = v128.bitselect(splat(f32(Infinity)), factorOf(x), f32x4.gt(x, splat(excess)));
-          v128.store(to, f32x4.mul(weight, loadChannels(call.value, first + j, g)));
+          let value = channelsOf(call.value, first + j, g);
+          if (centres != 0) value = f32x4.sub(value, v128.load(centres + (at - reference)));
+          v128.store(to, f32x4.mul(weight, value));
           v128.store(to, weight, 16);
         }
       }

@@ -2,12 +2,13 @@
 // more than e^REACH there has denominators that the tile does not hold, and is added exponent by exponent.
 import { packLeft } from '../../tensor-ops/assembly/gemm-pack';
 import { multiplyPanels } from '../../tensor-ops/assembly/gemm-tile';
-import { expTimesPower, splat } from '../../tensor-ops/assembly/math';
-import { biasRows, spill } from './full-bias';
-import { BLOCK, call, factorOf, loadChannels, PAIR, ROWS, roundUp, storeChannels } from './full-call';
+import { expTimesPower, splat, storeLanes } from '../../tensor-ops/assembly/math';
+import { biasRows, spill, weigh, weighed } from './full-bias';
+import { BLOCK, call, fourFrom, loadChannels, PAIR, ROWS, roundUp } from './full-call';
 import { spreadOver } from './full-direct';
-import { centred, CHUNK, chunkOfSources, space } from './full-gradient-space';
+import { CHUNK, chunkOfSources, space } from './full-gradient-space';
 import { packAcross } from './full-received';
+import { addToSource } from './full-source-gradients';
 import { findTileBiases, keysOf, NOTHING, REACH, TILE, tiles, tilesOf } from './full-tiles';
 import { expCall } from './slots';
 import { exists } from './sources';
@@ -24,8 +25,9 @@ export function differentiateTiles(begin: i32, count: i32, context: usize, dKey:
     const first = tile * TILE;
     const depth = min(TILE, call.source - first);
     receiveTile(begin, count, tile, context, dKey, dValue, rows);
-    weighTile(begin, count, tile, depth);
-    packLeft(space.tileWeights, TILE << 2, true, depth, count, space.weights);
+    const seen = call.causal ? begin + 1 - first : depth;
+    weigh(biasRows.at + (<usize>first << 2), biasRows.step, count, depth, tiles.biases + ((<usize>tile * ROWS) << 2), true, seen);
+    packLeft(weighed.at, weighed.step, true, depth, count, space.weights);
     multiplyPanels(space.weights, space.tileReceived, roundUp(depth, 4), call.panels << 3, count, space.tileSums, rowBytes, false, spill());
     spreadTile(tile, depth, dKey, dValue);
     for (let chunk: i32 = 0; chunk < call.panels; chunk += CHUNK) {
@@ -35,28 +37,23 @@ export function differentiateTiles(begin: i32, count: i32, context: usize, dKey:
         width << 3, space.tile, BLOCK << 2, chunk > 0, spill(),
       );
     }
-    for (let i: i32 = 0; i < count; i++) {
-      for (let j: i32 = 0; j < depth; j++) {
-        const at = rows + ((<usize>i * call.source + first + j) << 2);
-        const share = load<f32>(space.tile + ((<usize>i * BLOCK + j) << 2)) * load<f32>(space.tileWeights + ((<usize>i * TILE + j) << 2));
-        store<f32>(at, load<f32>(at) + share * space.unit);
-      }
-    }
+    addWeighed(first, depth, count, space.unit, rows);
   }
   tiles.elements += count * call.batch * call.dim;
 }
 
-/** e^(bias - largest of the row in the tile) as `[ROWS, TILE]`; 0 where a causal target does not see. */
-function weighTile(begin: i32, count: i32, tile: i32, depth: i32): void {
-  memory.fill(space.tileWeights, 0, (ROWS * TILE) << 2);
-  for (let i: i32 = 0; i < count; i++) {
-    const from = biasRows.at + biasRows.step * i + ((<usize>tile * TILE) << 2);
-    const to = space.tileWeights + ((<usize>i * TILE) << 2);
-    const seen = call.causal ? min(depth, begin + i + 1 - tile * TILE) : depth;
-    const largest = v128.load32_splat(tiles.biases + ((<usize>tile * ROWS + i) << 2));
-    let j: i32 = 0;
-    for (; j + 4 <= seen; j += 4) v128.store(to + (j << 2), factorOf(f32x4.sub(v128.load(from + (j << 2)), largest)));
-    for (; j < seen; j++) v128.store32_lane(to + (j << 2), factorOf(f32x4.sub(v128.load32_splat(from + (j << 2)), largest)), 0);
+/** Adds the sums over channels in `tile`, times their weights and `unit`, to `columns` columns of some rows of the gradient of the bias. */
+export function addWeighed(first: i32, columns: i32, count: i32, unit: f32, rows: usize): void {
+  const factor = splat(unit);
+  let to = rows + (<usize>first << 2);
+  for (let i: i32 = 0; i < count; i++, to += <usize>call.source << 2) {
+    const from = space.tile + ((<usize>i * BLOCK) << 2);
+    const weights = weighed.at + weighed.step * i;
+    for (let j: i32 = 0; j < columns; j += 4) {
+      const at = <usize>j << 2;
+      const share = f32x4.mul(f32x4.mul(v128.load(from + at), v128.load(weights + at)), factor);
+      storeLanes(to + at, f32x4.add(fourFrom(to + at, columns - j), share), columns - j);
+    }
   }
 }
 
@@ -113,11 +110,7 @@ function spreadTile(tile: i32, depth: i32, dKey: usize, dValue: usize): void {
       for (let g: i32 = 0; g < call.groups; g++) {
         const panel = b * call.groups + g;
         const sums = space.tileSums + (<usize>call.panels * j + panel) * PAIR;
-        const weight = f32x4.mul(factorOf(f32x4.sub(loadChannels(call.key, row, g), v128.load(keysOf(tile) + (<usize>panel << 4)))), unit);
-        const received = v128.load(sums);
-        const toKey = f32x4.sub(f32x4.mul(centred(loadChannels(call.value, row, g), panel), received), v128.load(sums, 16));
-        storeChannels(dValue, row, g, f32x4.add(loadChannels(dValue, row, g), f32x4.mul(weight, received)));
-        storeChannels(dKey, row, g, f32x4.add(loadChannels(dKey, row, g), f32x4.mul(weight, toKey)));
+        addToSource(row, g, panel, v128.load(keysOf(tile) + (<usize>panel << 4)), sums, unit, dKey, dValue);
       }
     }
   }

@@ -2,7 +2,7 @@
 // largest bias per row. They are whole numbers, so exponents add and cancel without rounding.
 import { splat } from '../../tensor-ops/assembly/math';
 import { biasRows } from './full-bias';
-import { call, loadChannels, ROWS, take } from './full-call';
+import { call, loadChannels, ROWS, roundUp, take } from './full-call';
 import { findOwnReferences, largestKeys, references } from './full-sources';
 import { exists, NONE } from './sources';
 
@@ -30,6 +30,8 @@ export namespace tiles {
   export let places: usize = 0;
   /** Largest bias of each row, rounded. */
   export let rows: usize = 0;
+  /** A vector per panel. */
+  export let level: usize = 0;
   /** Elements that have been computed in tiles, and exponents of these that had to be computed one by one. */
   export let elements: i32 = 0;
   export let exponents: f64 = 0;
@@ -54,6 +56,7 @@ export function takeTiles(): void {
   tiles.relative = take(count * ROWS);
   tiles.places = take(count * ROWS);
   tiles.rows = take(ROWS);
+  tiles.level = take(<usize>call.panels << 2);
   tiles.elements = 0;
   tiles.exponents = 0;
 }
@@ -112,6 +115,10 @@ export function findTileBiases(begin: i32, count: i32, limit: i32, largest: usiz
       store<f32>(tiles.relative + at, most - ofRow);
       store<i32>(tiles.places + at, place);
     }
+  }
+  // Up to four rows that do not exist, which nobody may take for rows that a tile does not hold.
+  for (let i = count; i < roundUp(count, 4); i++) {
+    for (let tile: i32 = 0; tile < limit; tile++) store<f32>(tiles.relative + ((<usize>tile * ROWS + i) << 2), NONE);
   }
 }
 

@@ -37,7 +37,7 @@ function fullKernel(entry: Entry, names: string): FusedKernel {
           return tensor ? tensorPointer(wasm, tensor) : 0;
         });
         const redone = kernels[entry](...addresses, scratch, ...extents, activation);
-        count({ elements: batch! * target! * dim!, redone, tiled: kernels.tiledElements(), exponents: kernels.tiledExponents() });
+        count(batch! * target! * dim!, redone, kernels.tiledElements(), kernels.tiledExponents());
         return outputs;
       });
     },

@@ -1,7 +1,7 @@
 import { gemmBinaries } from '../generated/gemm';
 import { registry } from '../operator/registry';
 import { type WasmBackend, type WasmBuild, wasmBuild } from '../wasm/index';
-import { compileKernels } from '../wasm/wasm-module';
+import { compileKernels, packedBuild } from '../wasm/wasm-module';
 import { divideProducts, threadsPay } from './divide-products';
 import { type Gemm, multiplyParts, type Part, type ProductStack } from './product-stack';
 import { planStaging, type Staging, stage, unstage } from './staging';
@@ -31,7 +31,7 @@ const modules = new Map<WasmBuild, WebAssembly.Module>();
 
 function kernelModule(build: WasmBuild): WebAssembly.Module {
   let module = modules.get(build);
-  if (!module) modules.set(build, (module = compileKernels(gemmBinaries[build], true)));
+  if (!module) modules.set(build, (module = compileKernels(packedBuild(gemmBinaries, build), true)));
   return module;
 }
 

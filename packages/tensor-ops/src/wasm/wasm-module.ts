@@ -6,6 +6,14 @@ import type { WasmBuild } from './wasm-build';
 /** The functions of a kernel module: numbers in (addresses, sizes, flags), a number or nothing out. */
 export type WasmExports<Name extends string = string> = Readonly<Record<Name, (...args: number[]) => number>>;
 
+/** Both builds of a kernel module, packed as text: pairs of a piece of `simd128` and one of `relaxed`. */
+export type WasmBinaries = readonly (readonly [simd128: string, relaxed: string])[];
+
+/** The packed text of one build. */
+export function packedBuild(binaries: WasmBinaries, build: WasmBuild): string {
+  return binaries.map(([simd128, relaxed]) => (build === 'relaxed' ? relaxed : simd128)).join('');
+}
+
 /** The WASM code of one operator, in two builds; see `defineWasmModule`. */
 export interface WasmModule<Name extends string = string> {
   /**
@@ -18,12 +26,12 @@ export interface WasmModule<Name extends string = string> {
 /**
  * Declares a kernel module from the binaries that `tooling/build/kernels.mjs` generates. Nothing is decoded until it is used.
  *
- * @param binaries - each build, packed as text. Both import `env.memory` and own no data.
+ * @param binaries - both builds, packed as text. They import `env.memory` and own no data.
  * @example
  * const gemm = defineWasmModule<'gemm' | 'gemmScratchBytes'>(gemmBinaries);
  * gemm.exports(backend).gemm(a, b, out, rows, columns, depth);
  */
-export function defineWasmModule<Name extends string = string>(binaries: Readonly<Record<WasmBuild, string>>): WasmModule<Name> {
+export function defineWasmModule<Name extends string = string>(binaries: WasmBinaries): WasmModule<Name> {
   const instances = new WeakMap<WebAssembly.Memory, Map<WasmBuild, WasmExports<Name>>>();
   return {
     exports(backend) {
@@ -32,7 +40,7 @@ export function defineWasmModule<Name extends string = string>(binaries: Readonl
       if (!builds) instances.set(memory, (builds = new Map()));
       const build = registry().wasmBuild;
       let exports = builds.get(build);
-      if (!exports) builds.set(build, (exports = instantiate<Name>(binaries[build], memory)));
+      if (!exports) builds.set(build, (exports = instantiate<Name>(packedBuild(binaries, build), memory)));
       return exports;
     },
   };
