@@ -5,7 +5,7 @@ import { packRight } from '../../tensor-ops/assembly/gemm-pack';
 import { multiplyPanels } from '../../tensor-ops/assembly/gemm-tile';
 import { splat } from '../../tensor-ops/assembly/math';
 import { biasRows, largestOf, makeRows, packFactors, spill, weigh } from './full-bias';
-import { BLOCK, blocksOf, call, EXCESS, PAIR, raiseFactors, ROWS, roundUp, setSizes, setTensors } from './full-call';
+import { BLOCK, blocksOf, call, EXCESS, PAIR, raiseFactors, ROWS, setSizes, setTensors } from './full-call';
 import { direct } from './full-direct';
 import { differentiateFactors, factorRows, finishFactors, prepareFactors, takeFactorSpace } from './full-factors';
 import { CHUNK, chunkOfSources, space, takeSpace } from './full-gradient-space';

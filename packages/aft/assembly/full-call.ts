@@ -12,17 +12,21 @@ export const PAIR: usize = 32;
 
 /** A denominator below this has lost digits to underflow, one above its inverse may overflow; such elements are computed directly. */
 export const LEAST: f32 = 1e-20;
-export const CAUSAL_LEAST: f32 = 1e-18;
 
 /** What weighs less than e^FLOOR is 0: it does not count beside LEAST. */
 export const FLOOR: f32 = -69.0;
 
-/** Own sources of a causal block may exceed their reference by so much: more, and what underflows beside them would count. */
-export const EXCESS: f32 = 20.0;
+/**
+ * Own sources of a causal block may exceed their reference by so much, and then weights that were too small for a factor may count for e^EXCESS as much:
+ * beside the least denominator still nothing.
+ */
+export const EXCESS: f32 = 12.0;
+export const CAUSAL_LEAST: f32 = 1e-15;
+export const CAUSAL_FLOOR: f32 = -67.0;
 
 /** Both for the first block of a causal call, whose reference is a key like any other. */
-export const FIRST_EXCESS: f32 = 40.0;
-export const FIRST_LEAST: f32 = 1e-11;
+export const FIRST_EXCESS: f32 = 24.0;
+export const FIRST_LEAST: f32 = 2e-11;
 
 export namespace call {
   export let query: usize = 0;
@@ -71,8 +75,8 @@ export const RAISED: f32 = 39.0;
 
 /** Sets what the factors of a product are multiplied by; `room` leaves some above for what exceeds its references. */
 export function raiseFactors(raises: bool, room: bool): void {
-  call.power = raises ? (room ? 29.0 : RAISED) : 0.0;
-  call.floor = room ? -62.0 : FLOOR;
+  call.power = raises ? (room ? 34.0 : RAISED) : 0.0;
+  call.floor = room ? CAUSAL_FLOOR : FLOOR;
 }
 
 export function setTensors(query: usize, key: usize, value: usize, bias: usize, u: usize, v: usize, mask: usize, activation: i32): void {
