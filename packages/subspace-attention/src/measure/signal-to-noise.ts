@@ -43,12 +43,18 @@ export async function signalToNoise(
     readValues('signalToNoise', 'tokens', tokens, ['tokens dim']),
     readValues('signalToNoise', 'subspaces', subspaces, ['heads dim headDim']),
   ]);
-  const [count, dim] = values.shape as [number, number];
+  const dim = values.shape[1]!;
   if (heads.shape[1] !== dim) {
     throw new ShapeError(`signalToNoise: axis 'dim' is ${dim} in tokens but ${heads.shape[1]} in subspaces`);
   }
-  const energies = parts(heads).map((head) => insideOf(values, spanOf(head)));
-  const labels = options.labels === undefined ? guesses(energies, count) : checkedLabels(options.labels, count, heads.shape[0]!);
+  return ratiosBySpans(values, parts(heads).map(spanOf), options.labels);
+}
+
+/** `signalToNoise` by orthonormal bases of the subspaces. */
+export function ratiosBySpans(values: Array64, spans: readonly Array64[], given: ArrayLike<number> | undefined): SignalToNoise {
+  const count = values.shape[0]!;
+  const energies = spans.map((span) => insideOf(values, span));
+  const labels = given === undefined ? guesses(energies, count) : checkedLabels(given, count, spans.length);
   const totals = insideOf(values, undefined);
   const [signal, noise] = [new Float64Array(energies.length), new Float64Array(energies.length)];
   for (let t = 0; t < count; t++) {
@@ -62,7 +68,7 @@ export async function signalToNoise(
     ratios: Array.from(signal, (energy, k) => Math.sqrt(energy) / Math.sqrt(noise[k]!)),
     overall: Math.sqrt(sum(signal)) / Math.sqrt(sum(noise)),
     labels,
-    isProxy: options.labels === undefined,
+    isProxy: given === undefined,
   };
 }
 

@@ -2,7 +2,9 @@ import type { Array64 } from '@mixfold/tensor-ops';
 import { drawSubspaces } from '../../subspaces/initial-subspaces';
 import { codingRate, codingRateGiven, type RateOptions } from '../coding-rate';
 import { effectiveRank, sparsity } from '../effective-rank';
-import { signalToNoise } from '../signal-to-noise';
+import { parts } from '../read-values';
+import { ratiosBySpans } from '../signal-to-noise';
+import { spanOf } from '../span';
 
 /** What the tokens at one place of a model are like, by the subspaces of one layer. Rates and ranks are means over the samples. NaN if there are no tokens. */
 export interface TokenFigures {
@@ -21,29 +23,71 @@ export interface TokenFigures {
   readonly sparsity: number;
 }
 
-/**
- * @param samples - the tokens of each sample, `[tokens, dim]`, without those that are masked.
- * @param labels - of all tokens of all samples, in order.
- */
-export async function figuresOf(
-  samples: readonly Array64[],
-  subspaces: Array64,
-  options: RateOptions,
-  labels: readonly number[] | undefined,
-): Promise<TokenFigures> {
-  const pooled = joined(samples, subspaces.shape[1]!);
-  const control = labels ? undefined : (await signalToNoise(pooled, randomSubspaces(subspaces.shape))).overall;
-  const rate = await meanOver(samples, (sample) => codingRate(sample, options));
-  const given = await meanOver(samples, (sample) => codingRateGiven(sample, subspaces, options));
-  return {
-    codingRate: rate,
-    codingRateGiven: given,
-    rateReduction: rate - given,
-    signalToNoise: (await signalToNoise(pooled, subspaces, { labels })).overall,
-    ...(control === undefined ? {} : { signalToNoiseControl: control }),
-    effectiveRank: await meanOver(samples, effectiveRank),
-    sparsity: await sparsity(pooled),
-  };
+/** Figures that no subspace has a part in. */
+type OwnFigures = Pick<TokenFigures, 'codingRate' | 'effectiveRank' | 'sparsity'>;
+
+/** Measures tokens from layer to layer. What leaves one layer enters the next as a rule, and random subspaces of one size serve all layers: neither is measured twice. */
+export class FigureMeter {
+  readonly #options: RateOptions;
+  readonly #controls = new Map<string, Array64[]>();
+  #last: { readonly samples: readonly Array64[]; readonly figures: OwnFigures } | undefined;
+
+  constructor(options: RateOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The figures by one layer's subspaces.
+   *
+   * @param places - for each, as before and after the layer, the tokens of each sample, `[tokens, dim]`, without those that are masked.
+   * @param labels - of all tokens of all samples, in order.
+   */
+  async byLayer(
+    places: readonly (readonly Array64[])[],
+    subspaces: Array64,
+    labels: readonly number[] | undefined,
+  ): Promise<TokenFigures[]> {
+    const spans = parts(subspaces).map(spanOf);
+    const control = labels ? undefined : this.#controlOf(subspaces.shape);
+    const figures: TokenFigures[] = [];
+    for (const samples of places) {
+      const pooled = joined(samples, subspaces.shape[1]!);
+      const own = await this.#ownOf(samples, pooled);
+      const given = await meanOver(samples, (sample) => codingRateGiven(sample, subspaces, this.#options));
+      figures.push({
+        ...own,
+        codingRateGiven: given,
+        rateReduction: own.codingRate - given,
+        signalToNoise: ratiosBySpans(pooled, spans, labels).overall,
+        ...(control ? { signalToNoiseControl: ratiosBySpans(pooled, control, undefined).overall } : {}),
+      });
+    }
+    return figures;
+  }
+
+  async #ownOf(samples: readonly Array64[], pooled: Array64): Promise<OwnFigures> {
+    if (this.#last && isSame(samples, this.#last.samples)) return this.#last.figures;
+    const figures = {
+      codingRate: await meanOver(samples, (sample) => codingRate(sample, this.#options)),
+      effectiveRank: await meanOver(samples, effectiveRank),
+      sparsity: await sparsity(pooled),
+    };
+    this.#last = { samples, figures };
+    return figures;
+  }
+
+  #controlOf(shape: readonly number[]): Array64[] {
+    const key = shape.join();
+    const spans = this.#controls.get(key) ?? parts(randomSubspaces(shape)).map(spanOf);
+    this.#controls.set(key, spans);
+    return spans;
+  }
+}
+
+function isSame(a: readonly Array64[], b: readonly Array64[]): boolean {
+  const same = (x: Array64, y: Array64 | undefined) =>
+    x.shape.join() === y?.shape.join() && x.data.every((value, i) => value === y.data[i]);
+  return a.length === b.length && a.every((sample, i) => same(sample, b[i]));
 }
 
 async function meanOver(samples: readonly Array64[], measure: (sample: Array64) => Promise<number | number[]>): Promise<number> {

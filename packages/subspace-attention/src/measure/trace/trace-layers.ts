@@ -6,7 +6,7 @@ import type { RateOptions } from '../coding-rate';
 import { asBatch, parts, readValues } from '../read-values';
 import type { LayerRecord } from './layer-record';
 import { recordModel, type TracedModel } from './record-model';
-import { figuresOf, type TokenFigures } from './token-figures';
+import { FigureMeter, type TokenFigures } from './token-figures';
 
 /** How a trace measures. */
 export interface TraceOptions extends Partial<RateOptions> {
@@ -71,13 +71,19 @@ function isModel(source: unknown): source is { model: TracedModel; input: Tensor
 }
 
 async function traced(records: readonly LayerRecord[], options: TraceOptions): Promise<LayerTrace[]> {
+  const { epsilonSquared = 0.25, normalize = 'token', labels } = options;
+  const meter = new FigureMeter({ epsilonSquared, normalize });
   const traces: LayerTrace[] = [];
-  for (const [i, record] of records.entries()) traces.push(await traceOf(record, record.name ?? `layer ${i}`, options));
+  for (const [i, record] of records.entries()) traces.push(await traceOf(record, record.name ?? `layer ${i}`, labels, meter));
   return traces;
 }
 
-async function traceOf(record: LayerRecord, name: string, options: TraceOptions): Promise<LayerTrace> {
-  const { epsilonSquared = 0.25, normalize = 'token', labels } = options;
+async function traceOf(
+  record: LayerRecord,
+  name: string,
+  labels: ArrayLike<number> | undefined,
+  meter: FigureMeter,
+): Promise<LayerTrace> {
   const call = `traceLayers, ${name}`;
   checkShapes(call, record);
   const subspaces = await readValues(call, 'subspaces', record.subspaces, ['heads dim headDim']);
@@ -87,15 +93,16 @@ async function traceOf(record: LayerRecord, name: string, options: TraceOptions)
   const output = record.output && (await readTokens(call, 'output', record.output, isThere));
   const maps = await readMaps(call, record, isThere);
   const kept = labels && keptLabels(labels, tokens.shape, isThere);
-  const measured = (values: Array64) => figuresOf(keptRows(values, isThere), subspaces, { epsilonSquared, normalize }, kept);
+  const places = [tokens, ...(output ? [output] : [])].map((values) => keptRows(values, isThere));
+  const [before, after] = await meter.byLayer(places, subspaces, kept);
   return {
     name,
     tokens,
     maps,
     selfWeight: await selfWeight(maps),
     attentionEntropy: await attentionEntropy(maps),
-    before: await measured(tokens),
-    after: output && (await measured(output)),
+    before: before!,
+    after,
     isProxy: labels === undefined,
   };
 }
