@@ -1,6 +1,7 @@
 // Multi-head subspace self-attention: projection onto all subspaces, attention of each head, and the way back, one batch entry after the other.
 import { head, take } from '../../tensor-ops/assembly/attention-head';
 import { call, setCall } from './call';
+import { attendFew, FEW, fewToHeads, fewToTokens, takeFew } from './few-tokens';
 import { addToMap, addToTurnedMap, takeProducts, toHeads, toTokens } from './head-products';
 import { differentiateHead, takeBackward } from './mssa-backward';
 import { attendHead, takeForward } from './mssa-forward';
@@ -11,6 +12,7 @@ export function forwardBytes(target: i32, past: i32, dim: i32, heads: i32, headD
   setCall(target, past, dim, heads, headDim, false, false, 1, gain);
   openScratch(0);
   takeForward();
+  takeFew();
   take(headRows(call.source));
   take(headRows(call.target));
   return head.free;
@@ -49,10 +51,13 @@ export function forward(
   setCall(target, past, dim, heads, headDim, causal, maskSelf, scale, gain);
   openScratch(scratch);
   takeForward();
+  takeFew();
   const ownProjected = take(headRows(call.source));
   const ownMixed = take(headRows(target));
   const row = <usize>headDim << 2;
   const sourceBytes = row * call.source, targetBytes = row * target;
+  // What a gradient will make again is made as the gradient does.
+  const isFew = target <= FEW && gain == 0 && largest == 0;
   for (let b: i32 = 0; b < batch; b++) {
     const x = tokens + ((<usize>b * target * dim) << 2);
     const w = projected ? projected + sourceBytes * heads * b : ownProjected;
@@ -60,14 +65,17 @@ export function forward(
     for (let h: i32 = 0; h < heads && past > 0; h++) {
       memory.copy(w + sourceBytes * h, earlier + row * past * (b * heads + h), row * past);
     }
-    toHeads(x, target, subspaces, false, w + row * past, sourceBytes);
+    if (isFew) fewToHeads(x, target, subspaces, w + row * past, sourceBytes);
+    else toHeads(x, target, subspaces, false, w + row * past, sourceBytes);
     openEntry(keyMask ? keyMask + ((<usize>b * call.source) << 2) : 0);
     for (let h: i32 = 0; h < heads; h++) {
       const number = (<usize>(b * heads + h) * target) << 2;
-      attendHead(w + sourceBytes * h, y + targetBytes * h, largest ? largest + number : 0, denominator ? denominator + number : 0);
+      if (isFew) attendFew(w + sourceBytes * h, y + targetBytes * h);
+      else attendHead(w + sourceBytes * h, y + targetBytes * h, largest ? largest + number : 0, denominator ? denominator + number : 0);
     }
     const to = denoised + ((<usize>b * target * dim) << 2);
-    toTokens(y, targetBytes, target, output ? output : subspaces, output != 0, to);
+    if (isFew) fewToTokens(y, targetBytes, target, output ? output : subspaces, output != 0, to);
+    else toTokens(y, targetBytes, target, output ? output : subspaces, output != 0, to);
   }
 }
 
