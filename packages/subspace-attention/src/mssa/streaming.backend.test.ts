@@ -60,25 +60,29 @@ describeForms('mssa streaming', { fused: ['wasm'], only: ['cpu', 'wasm'] }, (for
     await assertClose('output', tf.stack(outputs, 1), { shape: whole.shape, data: await whole.data() }, bound);
   });
 
-  test.each([1, 3, 4])('%i tokens behind 600 others, heads of 21, are the last of the whole call', async (count) => {
-    const random = new SeededRandom(count);
-    const tokens = tensorOf<tf.Tensor3D>(random.normals([1, 600, 20], 1.5));
-    const subspaces = tensorOf<tf.Tensor3D>(random.normals([2, 20, 21], 0.3));
-    for (const options of [{}, { maskSelf: true, keyMask: tensorOf<tf.Tensor2D>(random.mask([1, 600], 0.7)) }]) {
-      const whole = form.run(() => mssa(tokens, subspaces, { ...options, causal: true }));
-      const mask = (begin: number, end: number) => (options.keyMask ? { keyMask: part(options.keyMask, begin, end) } : {});
-      const { keyMask, ...others } = options;
-      const cut = 600 - count;
-      const before = form.run(() => {
-        return mssaPrefill(part(tokens, 0, cut), subspaces, mssaState(1, 2, 21), { ...others, ...mask(0, cut) });
-      });
-      const last = form.run(() => {
-        return mssaPrefill(part(tokens, cut, 600), subspaces, before.state, { ...others, ...mask(cut, 600) });
-      });
-      const expected = part(whole, cut, 600);
-      await assertClose('output', last.output, { shape: expected.shape, data: await expected.data() }, bound);
-    }
-  });
+  // The fused kernels take a way of their own for so few.
+  test.each(form.form === 'fused' ? [1, 3, 4] : [])(
+    '%i tokens behind 600 others, heads of 21, are the last of the whole call',
+    async (count) => {
+      const random = new SeededRandom(count);
+      const tokens = tensorOf<tf.Tensor3D>(random.normals([1, 600, 20], 1.5));
+      const subspaces = tensorOf<tf.Tensor3D>(random.normals([2, 20, 21], 0.3));
+      for (const options of [{}, { maskSelf: true, keyMask: tensorOf<tf.Tensor2D>(random.mask([1, 600], 0.7)) }]) {
+        const whole = form.run(() => mssa(tokens, subspaces, { ...options, causal: true }));
+        const mask = (begin: number, end: number) => (options.keyMask ? { keyMask: part(options.keyMask, begin, end) } : {});
+        const { keyMask, ...others } = options;
+        const cut = 600 - count;
+        const before = form.run(() => {
+          return mssaPrefill(part(tokens, 0, cut), subspaces, mssaState(1, 2, 21), { ...others, ...mask(0, cut) });
+        });
+        const last = form.run(() => {
+          return mssaPrefill(part(tokens, cut, 600), subspaces, before.state, { ...others, ...mask(cut, 600) });
+        });
+        const expected = part(whole, cut, 600);
+        await assertClose('output', last.output, { shape: expected.shape, data: await expected.data() }, bound);
+      }
+    },
+  );
 
   if (form.form === 'composed') {
     test.each<NonNullable<MssaOptions['phi']>>(['relu', { threshold: 0.6 }])('phi %j streams too', async (phi) => {

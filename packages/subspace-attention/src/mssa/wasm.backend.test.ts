@@ -4,11 +4,12 @@ import { expect, test } from 'vitest';
 import { agreesMssa, differentiateMssa, type MssaSizes, randomMssa } from './test-calls';
 
 describeForms('mssa on WASM', { fused: ['wasm'], only: ['wasm'] }, (form) => {
-  test.each<MssaSizes>([
+  const sizes: MssaSizes[] = [
     { tokens: 600, dim: 4, headDim: 3 },
     { tokens: 18, dim: 300, heads: 1, headDim: 260 },
     { tokens: 6, dim: 530, heads: 65, headDim: 8 },
-  ])('keeps its promise at %j', async (sizes) => {
+  ];
+  test.each(form.form === 'fused' ? sizes : sizes.slice(0, 1))('keeps its promise at %j', async (sizes) => {
     const { cotangent, ...given } = randomMssa(new SeededRandom(2), sizes, { untied: sizes.heads === 65 });
     for (const causal of [false, true]) await agreesMssa(form, given, cotangent, { causal });
   });
