@@ -1,21 +1,8 @@
-import { scaledDotProductAttention } from '@mixfold/mixed-product';
-import { mssa, mssaOperator } from '@mixfold/subspace-attention';
-import {
-  concat,
-  matMul,
-  mul,
-  reshape,
-  type Tensor,
-  type Tensor1D,
-  type Tensor2D,
-  type Tensor3D,
-  type Tensor4D,
-  transpose,
-  zeros,
-} from '@tensorflow/tfjs-core';
+import { type MssaState, mssa, mssaOperator, mssaPrefill, mssaState, mssaStep } from '@mixfold/subspace-attention';
+import { mul, reshape, type Tensor, type Tensor1D, type Tensor2D, type Tensor3D } from '@tensorflow/tfjs-core';
 import { withBias } from './feed-forward';
 import type { Params } from './params';
-import type { MixerState, MixerUse, RowSizes, StreamingMixer } from './token-mixer';
+import type { MixerState, MixerUse, StreamingMixer } from './token-mixer';
 import { constant, uniform } from './weight-plan';
 
 /** Where a head's result goes: back through its subspace, or through weights of its own. */
@@ -47,18 +34,10 @@ export function subspaceMixer(
     return stepSize === 1 ? mixed : mul(mixed, stepSize);
   };
 
-  const advance = (params: Params, rows: Tensor2D, { batch, time }: RowSizes, { position, tensors }: MixerState) => {
-    const across = reshape(transpose(params.subspaces as Tensor3D, [1, 0, 2]), [dim, inner]) as Tensor2D;
-    const own = transpose(reshape(matMul(rows, across), [batch, time, heads, headDim]), [0, 2, 1, 3]);
-    const projected = concat([tensors.projected!, own], 2) as Tensor4D;
-    const mixed = scaledDotProductAttention(own as Tensor4D, projected, projected, { causal: true });
-    const joined = reshape(transpose(mixed, [0, 2, 1, 3]), [batch * time, inner]) as Tensor2D;
-    const denoised = isTied
-      ? matMul(joined, across, false, true)
-      : matMul(joined, reshape(params.output as Tensor3D, [inner, dim]) as Tensor2D);
-    const state: MixerState = { operator: 'mssa', position: position + time, tensors: { projected } };
-    return { output: stepped(params, denoised, rows), state };
-  };
+  const weightsOf = (params: Params) => ({
+    subspaces: params.subspaces as Tensor3D,
+    output: params.output as Tensor3D | undefined,
+  });
 
   return {
     operator: mssaOperator,
@@ -74,17 +53,29 @@ export function subspaceMixer(
       ...(learnStepSize ? { stepSize: constant([1], stepSize) } : {}),
     }),
     apply(params, rows, { batch, time }) {
+      const { subspaces, output: own } = weightsOf(params);
       const tokens = reshape(rows, [batch, time, dim]) as Tensor3D;
-      const own = params.output as Tensor3D | undefined;
-      return stepped(params, mssa(tokens, params.subspaces as Tensor3D, { causal, output: own }), rows);
+      return stepped(params, mssa(tokens, subspaces, { causal, output: own }), rows);
     },
     recorded: (params) => ({ subspaces: params.subspaces as Tensor3D, options: { causal } }),
-    initialState: (batch) => ({
-      operator: 'mssa',
-      position: 0,
-      tensors: { projected: zeros([batch, heads, 0, headDim]) },
-    }),
-    prefill: advance,
-    step: (params, rows, state) => advance(params, rows, { batch: rows.shape[0], time: 1 }, state),
+    initialState: (batch) => stateOf(mssaState(batch, heads, headDim)),
+    prefill(params, rows, { batch, time }, state) {
+      const { subspaces, output: own } = weightsOf(params);
+      const tokens = reshape(rows, [batch, time, dim]) as Tensor3D;
+      const next = mssaPrefill(tokens, subspaces, state as MssaState, { output: own });
+      return { output: stepped(params, next.output, rows), state: stateOf(next.state) };
+    },
+    step(params, rows, state) {
+      const { subspaces, output: own } = weightsOf(params);
+      const next = mssaStep(rows, subspaces, state as MssaState, { output: own });
+      return { output: stepped(params, next.output, rows), state: stateOf(next.state) };
+    },
   };
 }
+
+/** A state of `mssa` without masks, as a mixer's. */
+const stateOf = ({ operator, position, tensors: { projected } }: MssaState): MixerState => ({
+  operator,
+  position,
+  tensors: { projected },
+});
