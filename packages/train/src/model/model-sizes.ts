@@ -11,7 +11,7 @@ const gpt = { classes: 50304, tiedHead: true, position: 'learned', maxLength: 10
  * Image models by name, to be spread into a configuration. Weights: `crate-t` 6.09, `crate-s` 13.12, `crate-b` 22.80, `crate-l` 77.64 million, as published.
  *
  * **The shapes of the `aot` models are inferred**: published are only their totals, 22 million weights with subspace attention and 15 million with ordinary attention, and others fit
- * them as well (40 layers of width 512 for the first).
+ * them as well (40 layers of width 512 for the first). Layer norms are as in CRATE; the paper's authors also describe attention-only models of images without them.
  *
  * @see Yu et al. 2023, https://arxiv.org/abs/2306.01129; Wang et al. 2025, https://arxiv.org/abs/2506.03790
  * @example
