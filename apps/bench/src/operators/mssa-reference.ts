@@ -6,17 +6,19 @@ export interface MssaSizes {
   readonly dim: number;
   readonly heads: number;
   readonly headDim: number;
+  /** Tokens before these, of which the projections are given. */
+  readonly past?: number;
 }
 
 /** Rows of `dim` and of all heads with a map between them; `step` is called for each pair of a channel and a place by heads, of all rows. */
 function alongMaps(
-  { batch, tokens, dim, heads, headDim }: MssaSizes,
+  { batch, tokens, dim, heads, headDim, past = 0 }: MssaSizes,
   step: (row: number, byHeads: number, map: number) => void,
 ): void {
   for (let b = 0; b < batch; b++) {
     for (let h = 0; h < heads; h++) {
       for (let t = 0; t < tokens; t++) {
-        const [row, byHeads] = [(b * tokens + t) * dim, ((b * heads + h) * tokens + t) * headDim];
+        const [row, byHeads] = [(b * tokens + t) * dim, ((b * heads + h) * (past + tokens) + past + t) * headDim];
         for (let i = 0; i < dim; i++) for (let c = 0; c < headDim; c++) step(row + i, byHeads + c, (h * dim + i) * headDim + c);
       }
     }
@@ -40,16 +42,24 @@ export function mssaRows(
     readonly subspaces: ArrayLike<number>;
     /** Absent: tied. */
     readonly output: ArrayLike<number> | undefined;
+    /** `[batch, heads, past, headDim]`. */
+    readonly past?: ArrayLike<number> | undefined;
     readonly causal: boolean;
     readonly dOutput: ArrayLike<number> | undefined;
   },
 ) {
-  const { batch, tokens: time, dim, heads, headDim } = sizes;
+  const { batch, dim, heads, headDim, past = 0 } = sizes;
+  const time = past + sizes.tokens;
   const { tokens, subspaces, output, causal, dOutput } = given;
   const size = batch * heads * time * headDim;
   // As the subspaces lie: a row of channels of a head for each channel of a token.
   const back = output === undefined ? subspaces : turned(output, heads, headDim, dim);
   const [projected, dMixed] = [new Float64Array(size), new Float64Array(size)];
+  const rows = time * headDim;
+  if (given.past) {
+    const before = past * headDim;
+    for (let i = 0; i < given.past.length; i++) projected[Math.floor(i / before) * rows + (i % before)] = given.past[i]!;
+  }
   alongMaps(sizes, (row, at, map) => {
     projected[at]! += tokens[row]! * subspaces[map]!;
     if (dOutput !== undefined) dMixed[at]! += dOutput[row]! * back[map]!;
@@ -68,6 +78,8 @@ export function mssaRows(
     dSubspaces[map]! += dProjected[at]! * tokens[row]!;
     dBack[map]! += dOutput[row]! * mixed[at]!;
   });
-  if (output === undefined) return { denoised, dTokens, dSubspaces: dSubspaces.map((x, i) => x + dBack[i]!), dOutput: undefined };
-  return { denoised, dTokens, dSubspaces, dOutput: turned(dBack, heads, dim, headDim) };
+  const dPast = dProjected.filter((_, i) => i % rows < past * headDim);
+  if (output === undefined)
+    return { denoised, dTokens, dSubspaces: dSubspaces.map((x, i) => x + dBack[i]!), dOutput: undefined, dPast };
+  return { denoised, dTokens, dSubspaces, dOutput: turned(dBack, heads, dim, headDim), dPast };
 }

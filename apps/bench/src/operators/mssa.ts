@@ -1,4 +1,4 @@
-import { mssa, mssaOperator } from '@mixfold/subspace-attention';
+import { mssa, mssaOperator, mssaPrefill, mssaStreamingOperator } from '@mixfold/subspace-attention';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Draw, Input } from '../draw';
 import { type OperatorCase, operatorCase } from '../operator-case';
@@ -74,7 +74,49 @@ return torch.einsum('bhtp,${untied ? 'hpd' : 'hdp'}->btd', mixed, ${untied ? 'ou
   });
 }
 
+/** A stretch of tokens that continues a state. */
+const prefillCase = operatorCase({
+  name: 'mssa-prefill',
+  about: 'a stretch of tokens after a state',
+  operators: [mssaStreamingOperator],
+  sizes: {
+    check: { batch: 2, tokens: 7, past: 34, dim: 21, heads: 2, headDim: 11 },
+    cpu: { batch: 1, tokens: 64, past: 960, dim: 256, heads: 8, headDim: 32 },
+    gpu: { batch: 8, tokens: 128, past: 896, dim: 512, heads: 8, headDim: 64 },
+  },
+  repeats: 'batch',
+  onlyFull: true,
+  inputs: ({ batch, tokens, past, dim, heads, headDim }, draw) => ({
+    tokens: draw.normals([batch, tokens, dim]),
+    subspaces: draw.normals([heads, dim, headDim], { deviation: dim ** -0.5 }),
+    past: draw.normals([batch, heads, past, headDim]),
+  }),
+  ours({ tokens, subspaces, past }, { past: position }) {
+    return tf.tidy(() => mssaPrefill(tokens, subspaces, { operator: 'mssa', position, tensors: { projected: past } }).output);
+  },
+  reference: ({ tokens, subspaces, past }, at) =>
+    mssaRows(at, {
+      tokens: tokens.data,
+      subspaces: subspaces.data,
+      output: undefined,
+      past: past.data,
+      causal: true,
+      dOutput: undefined,
+    }).denoised,
+  gradients({ tokens, subspaces, past }, dOutput, at) {
+    const given = { tokens: tokens.data, subspaces: subspaces.data, output: undefined, past: past.data, causal: true, dOutput };
+    const { dTokens, dSubspaces, dPast } = mssaRows(at, given);
+    return { tokens: dTokens, subspaces: dSubspaces, past: dPast };
+  },
+  flops({ batch, tokens, past, dim, heads, headDim }) {
+    const map = 2 * batch * tokens * dim * heads * headDim;
+    const pairs = 2 * batch * heads * tokens * (past + tokens / 2) * headDim;
+    return { forward: 2 * map + 2 * pairs, both: 6 * map + 7 * pairs };
+  },
+});
+
 export const mssaCases: readonly OperatorCase[] = [
   mssaCase('mssa', 'multi-head subspace attention, tied', { causal: false, untied: false }),
   mssaCase('mssa-causal-untied', 'causal, with an output of its own', { causal: true, untied: true }),
+  prefillCase,
 ];

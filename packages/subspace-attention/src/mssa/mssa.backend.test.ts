@@ -1,5 +1,6 @@
 import { implementationOf } from '@mixfold/tensor-ops';
 import {
+  assertClose,
   countDispatches,
   describeForms,
   expectNoLeak,
@@ -7,10 +8,14 @@ import {
   runConformance,
   SeededRandom,
   type ShapedValues,
+  tensorOf,
 } from '@mixfold/testing';
+import '@tensorflow/tfjs-layers'; // registers the gradients of what stands between streaming calls
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { type MssaOptions, mssa, mssaOperator } from './mssa';
+import { mssaState } from './state';
+import { mssaPrefill, mssaStep } from './streaming';
 import {
   agreesMssa,
   differentiateMssa,
@@ -193,6 +198,67 @@ describeForms('mssa', { fused: fusedBackends }, (form) => {
       });
       const [before, after] = [tokens, change(tokens)].map((x) => runMssa(form, { tokens: x, ...maps }, { causal: true }));
       expect((await after!.data()).slice(0, 20 * 4)).toEqual((await before!.data()).slice(0, 20 * 4));
+    });
+
+    test('prefill and step by step give the whole call and its gradient, through the state', async () => {
+      const random = new SeededRandom(12);
+      const shape = { batch: 2, tokens: 41, dim: 6, heads: 2, headDim: 5 };
+      const { cotangent, ...given } = randomMssa(random, shape, { untied: true });
+      const keyMask = random.mask([2, 41], 0.7);
+      const inputs = [given.tokens, given.subspaces, given.output!].map((x) => tensorOf(x));
+      const whole = (x: tf.Tensor, u: tf.Tensor, output?: tf.Tensor) =>
+        mssa(x as tf.Tensor3D, u as tf.Tensor3D, { output: output as tf.Tensor3D, keyMask: tensorOf(keyMask), causal: true });
+      const chunked = (x: tf.Tensor, u: tf.Tensor, output?: tf.Tensor) => {
+        let state = mssaState(2, 2, 5);
+        const stretches = [
+          [0, 34],
+          [34, 38],
+          [38, 41],
+        ].map(([begin, end]) => {
+          const part = <T extends tf.Tensor>(all: tf.Tensor) => tf.slice(all, [0, begin!], [-1, end! - begin!]) as T;
+          const options = { output: output as tf.Tensor3D, keyMask: part(tensorOf(keyMask)) };
+          const streamed = mssaPrefill(part<tf.Tensor3D>(x), u as tf.Tensor3D, state, options);
+          state = streamed.state;
+          return streamed.output;
+        });
+        return tf.concat(stretches, 1);
+      };
+      for (const tied of [true, false]) {
+        const chosen = tied ? inputs.slice(0, 2) : inputs;
+        const [expected, streamed] = [whole, chunked].map((call) =>
+          form.run(() =>
+            tf.valueAndGrads((x: tf.Tensor, u: tf.Tensor, o?: tf.Tensor) => call(x, u, o) as tf.Tensor)(
+              chosen,
+              tensorOf(cotangent),
+            ),
+          ),
+        );
+        const pairs = [[expected!.value, streamed!.value], ...expected!.grads.map((grad, i) => [grad, streamed!.grads[i]!])];
+        for (const [i, [one, other]] of pairs.entries()) {
+          const bound = { relative: i === 0 ? form.tolerance.forward : form.tolerance.gradient };
+          await assertClose(`result ${i}`, other!, { shape: one!.shape, data: await one!.data() }, bound);
+        }
+      }
+      const [tokens, subspaces] = inputs as [tf.Tensor3D, tf.Tensor3D];
+      const { state } = form.run(() => mssaPrefill(tf.slice(tokens, [0, 0], [-1, 40]), subspaces, mssaState(2, 2, 5)));
+      const token = tf.squeeze<tf.Tensor2D>(tf.slice(tokens, [0, 40], [-1, 1]), [1]);
+      const { dispatches, result } = await countDispatches(() => form.run(() => mssaStep(token, subspaces, state)));
+      // As the whole call, and the projection is set behind the others.
+      expect(dispatches).toBe(3 + 1);
+      const last = tf.squeeze(
+        tf.slice(
+          form.run(() => mssa(tokens, subspaces, { causal: true })),
+          [0, 40],
+          [-1, 1],
+        ),
+        [1],
+      );
+      await assertClose(
+        'step',
+        result.output,
+        { shape: last.shape, data: await last.data() },
+        { relative: form.tolerance.forward },
+      );
     });
 
     test('says which calls are composed, and why', () => {

@@ -4,6 +4,7 @@ import { finish, type Inputs, project, projectBackward, type Received, startBack
 import type { MssaAttributes } from './mssa';
 import { phiKinds } from './phi';
 import { wasmMssa, wasmMssaBackward } from './wasm';
+import { webgpuMssaStreaming, webgpuMssaStreamingBackward } from './webgpu-streaming';
 
 type StreamingAttributes = Omit<MssaAttributes, 'causal'>;
 
@@ -56,7 +57,7 @@ export const mssaStreamingBackwardOperator = /* @__PURE__ */ defineOperator({
     const gradients = projectBackward(inputs as Inputs, own, dMap!);
     return past === undefined ? gradients : { ...gradients, dPast: reshape(slice(all, [0, 0, 0], [-1, before, -1]), past.shape) };
   },
-  kernels: { wasm: wasmMssaBackward },
+  kernels: { wasm: wasmMssaBackward, webgpu: webgpuMssaStreamingBackward },
 });
 
 /** Causal `mssa` of tokens that follow others, of which the projections are all that is needed. `projected` are those of both. */
@@ -84,6 +85,6 @@ export const mssaStreamingOperator = /* @__PURE__ */ defineOperator({
     const made = finish(projected, inputs, { ...options, causal: true });
     return { ...made, projected: reshape(projected, outputShapes.projected!) };
   },
-  kernels: { wasm: wasmMssa },
+  kernels: { wasm: wasmMssa, webgpu: webgpuMssaStreaming },
   backward: mssaStreamingBackwardOperator,
 });

@@ -17,15 +17,17 @@ const across = (name: string, part: string) => `vec4f(${[0, 1, 2, 3].map((j) => 
 
 /** What a token is measured by: its largest score, one over its denominator, the product of what its mixture is and receives, and one over its root mean square. */
 const numbersFunction = (normalised: boolean) => /* wgsl */ `
+fn isTarget(t: u32) -> bool { return (t >= uniforms.past) & (t < uniforms.sources); }
+fn targetRow(t: u32) -> u32 { return firstTargetRow + clamp(t, uniforms.past, uniforms.sources - 1u) - uniforms.past; }
 fn receivedOf(t: u32, c: u32) -> f32 {
-  return select(0.0, dMixed[placeOf(t, c)], (t < uniforms.tokens) & (c < uniforms.headDim));
+  return select(0.0, dMixed[targetRow(t) * uniforms.headDim + min(c, uniforms.headDim - 1u)], isTarget(t) & (c < uniforms.headDim));
 }
 fn numbersOf(t: u32) -> vec4f {
-  let row = firstRow + min(t, uniforms.tokens - 1u);
-  let sum = denominator[row];
+  let row = targetRow(t);
+  let sum = select(0.0, denominator[row], isTarget(t));
   // In the order in which gradients of weights are summed: where one weight is nearly 1, the two differ by little.
   var both = 0.0;
-  for (var c = 0u; c < uniforms.headDim; c++) { both += dMixed[placeOf(t, c)] * mixed[placeOf(t, c)]; }
+  for (var at = row * uniforms.headDim; at < (row + 1u) * uniforms.headDim; at++) { both += dMixed[at] * mixed[at]; }
   return vec4f(largest[row], select(0.0, 1.0 / sum, sum > 0.0), both, ${normalised ? 'inverseRootOf(t)' : '1.0'});
 }
 fn weightsOf(scores: vec4f, largest: vec4f, inverse: vec4f, isSeen: vec4<bool>) -> vec4f {
@@ -42,20 +44,21 @@ fn changesOf(weights: vec4f, dWeights: vec4f, both: vec4f) -> vec4f {
  *
  *     dW_i = sum over j of A_ji dY_j + s (dS_ij + dS_ji) W_j,    dS_ij = A_ij (dY_i W_j - dY_i Y_i)
  *
- * @returns `[batch, heads, tokens, headDim]` as one line; with normalised queries and keys, behind it what the gain receives from each tile of tokens.
+ * @returns `[batch, heads, sources, headDim]` as one line; with normalised queries and keys, behind it what the gain receives from each tile of tokens.
  */
 export function webgpuMixBackward(call: KernelCall, dMixed: TensorInfo): TensorInfo {
-  const { batch, tokens, heads, headDim } = sizesOf(call);
+  const { batch, sources, heads, headDim } = sizesOf(call);
   const { projected, mixed, largest, denominator } = call.inputs as Record<string, TensorInfo>;
   const normalised = call.inputs.queryKeyGain !== undefined;
-  const size = batch * heads * tokens * headDim;
+  const size = batch * heads * sources * headDim;
   const sums = normalised ? 'matchSum' : 'sum';
   const place = (c: number) => `firstColumn + ${c * ATTENTION_TILE}u`;
   const { dProjected } = runPairs(call, {
     name: 'MssaMixingBackward',
     inputs: { projected: projected!, dMixed, mixed: mixed!, largest: largest!, denominator: denominator! },
-    outputs: { dProjected: { shape: [size + (normalised ? batch * heads * tilesOf(tokens) * headDim : 0)] } },
+    outputs: { dProjected: { shape: [size + (normalised ? batch * heads * tilesOf(sources) * headDim : 0)] } },
     uniforms: { gainAt: size },
+    over: 'sources',
     mostTiles: 2,
     functions: `${numbersFunction(normalised)}
 ${declareAttention(['weights'])}
@@ -63,14 +66,17 @@ var<workgroup> targetNumbers: array<vec4f, ${ATTENTION_TILE}>;
 var<workgroup> sourceNumbers: array<vec4f, ${ATTENTION_TILE}>;
 ${normalised ? gainFunctions : ''}
 fn storeRow(t: u32, c: u32, row: vec4f) {
-  if (t >= uniforms.tokens) { return; }
-  for (var j = 0u; j < min(4u, max(c, uniforms.headDim) - c); j++) { dProjected[(firstRow + t) * uniforms.headDim + c + j] = row[j]; }
+  if (t >= uniforms.sources) { return; }
+  for (var j = 0u; j < min(4u, max(c, uniforms.headDim) - c); j++) { dProjected[(firstSourceRow + t) * uniforms.headDim + c + j] = row[j]; }
 }`,
     body: (tiles) => `
   ${declareSums('sum', tiles)}
   ${normalised ? `${declareSums('matchSum', tiles)} var along = vec4f();` : ''}
   if (index < ${ATTENTION_TILE}u) { targetNumbers[index] = numbersOf(firstTarget + index); }
-  for (var firstSource = 0u; firstSource < uniforms.tokens; firstSource += ${ATTENTION_TILE}u) {
+  // What only looks back is seen by targets alone.
+  let isPast = firstTarget + ${ATTENTION_TILE}u <= uniforms.past;
+  let begin = select(0u, uniforms.past / ${ATTENTION_TILE}u * ${ATTENTION_TILE}u, isPast);
+  for (var firstSource = begin; firstSource < uniforms.sources; firstSource += ${ATTENTION_TILE}u) {
     if (index < ${ATTENTION_TILE}u) { sourceNumbers[index] = numbersOf(firstSource + index); }
     ${multiplyRows('score', matchAt(normalised, 'firstTarget', 'k', 'targetNumbers[ROW].w'), matchAt(normalised, 'firstSource', 'k', 'sourceNumbers[ROW].w'), 'uniforms.headDim')}
     ${repeat(4, (i) => `score${i} *= uniforms.scale; var change${i} = vec4f();`)}
@@ -155,8 +161,8 @@ const normalisedToProjected = (tiles: number, place: (c: number) => string): str
 
 /** What the gain receives: the sum of what it does from every tile of tokens, one workgroup per channel. */
 export function webgpuGainGradient(call: KernelCall, dProjected: TensorInfo): TensorInfo {
-  const { batch, tokens, heads, headDim } = sizesOf(call);
-  const numbers = { headDim, gainAt: batch * heads * tokens * headDim, parts: batch * heads * tilesOf(tokens) };
+  const { batch, sources, heads, headDim } = sizesOf(call);
+  const numbers = { headDim, gainAt: batch * heads * sources * headDim, parts: batch * heads * tilesOf(sources) };
   return runProgram(webGpuBackend(call.backend), {
     name: 'MssaGainGradient',
     inputs: { dProjected },

@@ -19,21 +19,22 @@ export function webgpuMix(call: KernelCall, projected: TensorInfo): Record<'mixe
       largest: { shape: [batch, heads, tokens] },
       denominator: { shape: [batch, heads, tokens] },
     },
+    over: 'targets',
     mostTiles: 4,
     functions: `
 ${declareAttention(['weights'])}
 var<workgroup> rowParts: array<f32, ${ATTENTION_TILE * 8}>;
 ${normalised ? `var<workgroup> targetRoots: array<f32, ${ATTENTION_TILE}>; var<workgroup> sourceRoots: array<f32, ${ATTENTION_TILE}>;` : ''}
 fn storeMixed(t: u32, c: u32, row: vec4f) {
-  if (t >= uniforms.tokens) { return; }
-  for (var j = 0u; j < min(4u, max(c, uniforms.headDim) - c); j++) { mixed[(firstRow + t) * uniforms.headDim + c + j] = row[j]; }
+  if (t >= uniforms.sources) { return; }
+  for (var j = 0u; j < min(4u, max(c, uniforms.headDim) - c); j++) { mixed[(firstTargetRow + t - uniforms.past) * uniforms.headDim + c + j] = row[j]; }
 }`,
     body: (tiles) => `
   var top = vec4f(-5e29);
   var total = vec4f();
   ${declareSums('sum', tiles)}
   ${normalised ? `if (index < ${ATTENTION_TILE}u) { targetRoots[index] = inverseRootOf(firstTarget + index); }` : ''}
-  let end = select(uniforms.tokens, min(uniforms.tokens, firstTarget + ${ATTENTION_TILE}u), uniforms.causal != 0u);
+  let end = select(uniforms.sources, min(uniforms.sources, firstTarget + ${ATTENTION_TILE}u), uniforms.causal != 0u);
   for (var firstSource = 0u; firstSource < end; firstSource += ${ATTENTION_TILE}u) {
     ${normalised ? `if (index < ${ATTENTION_TILE}u) { sourceRoots[index] = inverseRootOf(firstSource + index); }` : ''}
     ${multiplyRows('score', matchAt(normalised, 'firstTarget', 'k', 'targetRoots[ROW]'), matchAt(normalised, 'firstSource', 'k', 'sourceRoots[ROW]'), 'uniforms.headDim')}
@@ -64,7 +65,10 @@ fn storeMixed(t: u32, c: u32, row: vec4f) {
       (c) => `storeMixed(t, firstColumn + ${c * ATTENTION_TILE}u + 4u * x, factor[${i}] * sum${c}_${i});`,
     );
     return `{ let t = firstTarget + 4u * y + ${i}u; ${stores}
-      if (x == 0u && share == 0u && t < uniforms.tokens) { largest[firstRow + t] = top[${i}]; denominator[firstRow + t] = total[${i}]; } }`;
+      if (x == 0u && share == 0u && t < uniforms.sources) {
+        largest[firstTargetRow + t - uniforms.past] = top[${i}];
+        denominator[firstTargetRow + t - uniforms.past] = total[${i}];
+      } }`;
   })}`,
   });
 }

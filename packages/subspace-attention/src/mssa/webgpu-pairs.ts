@@ -26,28 +26,28 @@ export const targetsOf = (i: number) => `vec4u(firstTarget + 4u * y + ${i}u)`;
 export const SOURCES = '(vec4u(firstSource + 4u * x) + vec4u(0u, 1u, 2u, 3u))';
 
 /**
- * WGSL of what both kernels need: where a head lies (`selectHead` sets it), projected tokens by row and channel, and which token sees which. What is absent is
- * asked of uniforms, so that all calls share a few shaders.
+ * WGSL of what both kernels need: where a head lies (`selectHead` sets it), projected tokens by row and channel, and which token sees which. Tokens are counted
+ * from the first source; targets are those from `past` on. What is absent is asked of uniforms, so that all calls share a few shaders.
  */
 const pairFunctions = /* wgsl */ `
-var<private> firstRow: u32;
+var<private> firstSourceRow: u32;
+var<private> firstTargetRow: u32;
 var<private> maskAt: u32;
 fn selectHead(number: u32) {
-  firstRow = number * uniforms.tokens;
-  maskAt = number / uniforms.heads * uniforms.tokens;
-}
-fn placeOf(t: u32, c: u32) -> u32 {
-  return (firstRow + min(t, uniforms.tokens - 1u)) * uniforms.headDim + min(c, uniforms.headDim - 1u);
+  firstSourceRow = number * uniforms.sources;
+  firstTargetRow = number * uniforms.targets;
+  maskAt = number / uniforms.heads * uniforms.sources;
 }
 fn valueOf(t: u32, c: u32) -> f32 {
-  return select(0.0, projected[placeOf(t, c)], (t < uniforms.tokens) & (c < uniforms.headDim));
+  let at = (firstSourceRow + min(t, uniforms.sources - 1u)) * uniforms.headDim + min(c, uniforms.headDim - 1u);
+  return select(0.0, projected[at], (t < uniforms.sources) & (c < uniforms.headDim));
 }
 fn sees(t: vec4u, j: vec4u) -> vec4<bool> {
-  var isSeen = max(t, j) < vec4u(uniforms.tokens);
+  var isSeen = max(t, j) < vec4u(uniforms.sources);
   if (uniforms.causal != 0u) { isSeen = isSeen & (j <= t); }
   if (uniforms.maskSelf != 0u) { isSeen = isSeen & (j != t); }
   if (uniforms.hasMask != 0u) {
-    let at = maskAt + min(j, vec4u(uniforms.tokens - 1u));
+    let at = maskAt + min(j, vec4u(uniforms.sources - 1u));
     isSeen = isSeen & (vec4f(keyMask[at.x], keyMask[at.y], keyMask[at.z], keyMask[at.w]) != vec4f());
   }
   return isSeen;
@@ -76,8 +76,8 @@ export const matchAt = (normalised: boolean, first: string, channel: string, inv
     ? `matchOf(${first} + row, ${channel}, ${inverseRoots.replace('ROW', 'row')})`
     : `valueOf(${first} + row, ${channel})`;
 
-/** The beginning of `main`: a workgroup owns the tile of tokens at `firstTarget` of a head, and channels from `firstColumn` on. */
-const openMain = (shares: number, tiles: number) => /* wgsl */ `
+/** The beginning of `main`: a workgroup owns the tile of targets, or of sources, at `firstTarget` of a head, and channels from `firstColumn` on. */
+const openMain = (over: 'targets' | 'sources', shares: number, tiles: number) => /* wgsl */ `
 fn main(
   @builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) index: u32,
 ) {
@@ -85,8 +85,8 @@ fn main(
   if (number >= uniforms.workgroups) { return; }
   let x = index % 8u;
   let y = index / 8u;
-  let tilesAlong = (uniforms.tokens + ${ATTENTION_TILE - 1}u) / ${ATTENTION_TILE}u;
-  let firstTarget = number / ${shares}u % tilesAlong * ${ATTENTION_TILE}u;
+  let tilesAlong = (uniforms.${over} + ${ATTENTION_TILE - 1}u) / ${ATTENTION_TILE}u;
+  let firstTarget = number / ${shares}u % tilesAlong * ${ATTENTION_TILE}u${over === 'targets' ? ' + uniforms.past' : ''};
   let headNumber = number / ${shares}u / tilesAlong;
   let share = number % ${shares}u;
   let firstColumn = share * ${tiles * ATTENTION_TILE}u;
@@ -97,6 +97,8 @@ export interface PairProgram<Output extends string> {
   readonly inputs: Readonly<Record<string, TensorInfo>>;
   readonly outputs: Readonly<Record<Output, WebGpuOutput>>;
   readonly uniforms?: Readonly<Record<string, number>>;
+  /** What its workgroups share out. */
+  readonly over: 'targets' | 'sources';
   /** Tiles of channels that one workgroup sums at most; more are shared out, and pairs made again for each share. */
   readonly mostTiles: number;
   /** Declarations and functions. */
@@ -107,18 +109,23 @@ export interface PairProgram<Output extends string> {
 
 /** Runs a program of 64 threads per tile of tokens, head and share of the channels; of the uniforms and inputs those that its code reads. */
 export function runPairs<Output extends string>(call: KernelCall, program: PairProgram<Output>): Record<Output, TensorInfo> {
-  const { batch, tokens, heads, headDim } = sizesOf(call);
-  const { causal, scale, maskSelf } = call.attributes as unknown as MssaAttributes;
+  const { batch, tokens, past, sources, heads, headDim } = sizesOf(call);
+  // A call that continues others is causal.
+  const {
+    causal = true,
+    scale,
+    maskSelf,
+  } = call.attributes as unknown as Partial<MssaAttributes> & Pick<MssaAttributes, 'scale' | 'maskSelf'>;
   const { keyMask, queryKeyGain } = call.inputs;
   const tiles = Math.min(tilesOf(headDim), program.mostTiles);
   const shares = Math.ceil(tilesOf(headDim) / tiles);
-  const workgroups = batch * heads * tilesOf(tokens) * shares;
+  const workgroups = batch * heads * tilesOf(program.over === 'targets' ? tokens : sources) * shares;
   const code = `${pairFunctions}${matchFunctions(queryKeyGain !== undefined)}${program.functions}
-${openMain(shares, tiles)}
+${openMain(program.over, shares, tiles)}
 ${program.body(tiles)}
 }`;
   const whole = {
-    ...{ tokens, heads, headDim, workgroups, causal: Number(causal), maskSelf: Number(maskSelf) },
+    ...{ targets: tokens, past, sources, heads, headDim, workgroups, causal: Number(causal), maskSelf: Number(maskSelf) },
     ...{
       hasMask: Number(keyMask !== undefined),
       hides: Number(causal || maskSelf || keyMask !== undefined),

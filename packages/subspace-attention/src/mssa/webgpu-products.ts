@@ -1,10 +1,11 @@
 import { type GemmOperand, type KernelCall, runGemm, type WebGpuUniform, webGpuBackend } from '@mixfold/tensor-ops';
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 
-/** The sizes of a call by name. */
+/** The sizes of a call by name; one that continues others calls its own tokens targets, and those before them past. */
 export function sizesOf({ sizes }: KernelCall) {
-  const { batch, tokens, dim, heads, headDim } = sizes as Record<string, number>;
-  return { batch: batch!, tokens: tokens!, dim: dim!, heads: heads!, headDim: headDim! };
+  const { batch, tokens, target, past = 0, dim, heads, headDim } = sizes as Record<string, number>;
+  const own = tokens ?? target!;
+  return { batch: batch!, tokens: own, past, sources: past + own, dim: dim!, heads: heads!, headDim: headDim! };
 }
 
 /** WGSL of where `column` of a row of all heads side by side lies in `[batch, heads, tokens, headDim]`, row being one of all tokens. */

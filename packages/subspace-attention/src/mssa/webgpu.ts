@@ -7,19 +7,20 @@ import { tilesOf } from './webgpu-pairs';
 import { fromHeads, mapGradient, sizesOf, toHeads } from './webgpu-products';
 
 /** Only softmax is fused, and the device must bind every tensor, those of the projections and what follows them in their buffer included. */
-function accepts(call: KernelCall): string | null {
-  const { batch, tokens, heads, headDim } = sizesOf(call);
-  const inside = [batch, heads, tokens + tilesOf(tokens), headDim];
+export function acceptsMssa(call: KernelCall): string | null {
+  const { batch, sources, heads, headDim } = sizesOf(call);
+  const inside = [batch, heads, sources + tilesOf(sources), headDim];
   return acceptsPhi(call) ?? acceptsBindings({ ...call, outputShapes: { ...call.outputShapes, inside } });
 }
 
-const dispose = ({ backend }: KernelCall, ...made: TensorInfo[]) => {
+/** Frees what a call made on its way. */
+export const dispose = ({ backend }: KernelCall, ...made: TensorInfo[]) => {
   for (const { dataId } of made) webGpuBackend(backend).disposeData(dataId);
 };
 
 /** Three dispatches: projection, attention, and the way back. A product of few results and long depth is two. */
 export const webgpuMssa: FusedKernel = {
-  accepts,
+  accepts: acceptsMssa,
   run(call) {
     const projected = toHeads(call, call.inputs.tokens!);
     const { mixed, largest, denominator } = webgpuMix(call, projected);
@@ -33,7 +34,7 @@ export const webgpuMssa: FusedKernel = {
 
 /** Four dispatches: what heads receive, all pairs, tokens, and subspaces; one more for an untied output, and one for a gain. */
 export const webgpuMssaBackward: FusedKernel = {
-  accepts,
+  accepts: acceptsMssa,
   run(call) {
     const { tokens, dDenoised, mixed, output, queryKeyGain } = call.inputs as Record<string, TensorInfo>;
     const { dTokens, dSubspaces, dOutput } = call.outputShapes as Record<string, number[]>;
