@@ -44,7 +44,8 @@ function mssaCase(name: string, about: string, { causal, untied }: { causal: boo
       return { tokens: dTokens, subspaces: dSubspaces, ...(dOutput && { output: dOutput }) };
     },
     flops: (at) => flops(at, causal),
-    onlyFull: causal,
+    // Backward over stock tfjs takes seconds a round; `mssa-bounds` has it.
+    onlyFull: causal || 'both',
     bounds: { forward: 4, both: 4 },
     peers: {
       tfjs({ tokens, subspaces, output }, { batch, tokens: time, dim, heads, headDim }) {

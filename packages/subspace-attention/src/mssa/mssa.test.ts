@@ -59,6 +59,7 @@ describeBackends('mssa', (backend) => {
     const call = (phi?: 'relu') => () => mssa(x(1, 2, 3), x(1, 3, 2), { phi });
     expect(withImplementation('composed', call()).shape).toEqual([1, 2, 3]);
     if (form === 'fused') expect(withImplementation('fused', call()).shape).toEqual([1, 2, 3]);
+    if (form === 'fused') expect(() => withImplementation('fused', call('relu'))).toThrow('know softmax alone, not phi relu');
     else expect(() => withImplementation('fused', call())).toThrow('mssa: a fused kernel was asked for, but');
   });
 
