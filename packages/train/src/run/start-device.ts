@@ -1,6 +1,6 @@
 import { enableWasmKernels, setWasmBuild } from '@mixfold/tensor-ops';
 import { type BackendName, initBackend } from '@mixfold/tensor-ops/node';
-import { version_core } from '@tensorflow/tfjs-core';
+import { env, version_core, zeros } from '@tensorflow/tfjs-core';
 import { InputError } from '../input-error';
 
 /** Builds of the WASM kernels that can be asked for. */
@@ -42,6 +42,7 @@ export async function startDevice({
   }
   const versions = { node: process.versions.node, tfjs: version_core };
   const started: Device = { backend: report.backend, device: report.device, versions };
+  if (report.backend === 'cpu') silenceCpu();
   if (report.backend !== 'wasm') {
     if (typeof threads === 'number' && threads > 1) {
       throw new InputError(
@@ -57,4 +58,12 @@ export async function startDevice({
     );
   }
   return { ...started, build: kernels.build, threads: kernels.threads };
+}
+
+/** tfjs's CPU backend recommends tfjs-node on stderr at its first tensor; whoever chose the CPU needs no advice, and logs stay clean. */
+function silenceCpu(): void {
+  const before = env().getBool('PROD');
+  env().set('PROD', true);
+  zeros([1]).dispose();
+  env().set('PROD', before);
 }
