@@ -65,7 +65,10 @@ function scalarProducts(rows: Float64Array, count: number, width: number): Float
   const out = new Float64Array(count * count);
   for (let i = 0; i < count; i++) {
     for (let j = 0; j <= i; j++) {
-      let [a, b, at, from] = [0, 0, i * width, j * width];
+      let a = 0;
+      let b = 0;
+      let at = i * width;
+      let from = j * width;
       const last = at + width - 1;
       for (; at < last; at += 2, from += 2) {
         a += rows[at]! * rows[from]!;
@@ -113,7 +116,10 @@ export function times(a: Float64Array, b: Float64Array, rows: number, depth: num
     const to = i * columns;
     for (let k = 0; k < whole; k += 4) {
       const at = i * depth + k;
-      const [p, q, r, s] = [a[at]!, a[at + 1]!, a[at + 2]!, a[at + 3]!];
+      const p = a[at]!;
+      const q = a[at + 1]!;
+      const r = a[at + 2]!;
+      const s = a[at + 3]!;
       for (let j = 0, from = k * columns; j < columns; j++, from++) {
         out[to + j]! += p * b[from]! + q * b[from + columns]! + (r * b[from + 2 * columns]! + s * b[from + 3 * columns]!);
       }
