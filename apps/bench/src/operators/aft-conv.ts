@@ -82,7 +82,7 @@ const lineCases = [false, true].map((causal) =>
       gpu: { batch: 8, time: 2048, dim: 512, heads: 512, window: 31 },
     },
     repeats: 'batch',
-    onlyFull: causal && 'both',
+    onlyFull: causal,
     inputs: ({ batch, time, dim, heads, window }, draw) => ({
       query: draw.normals([batch, time, dim]),
       key: draw.normals([batch, time, heads]),
@@ -114,6 +114,7 @@ const gridCases = [16, 384].map((heads) =>
       gpu: { batch: 64, height: 14, width: 14, dim: 384, heads, windowHeight: 11, windowWidth: 11 },
     },
     repeats: 'batch',
+    onlyFull: 'both',
     inputs: ({ batch, height, width, dim, heads: count, windowHeight, windowWidth }, draw) => ({
       query: draw.normals([batch, height, width, dim]),
       key: draw.normals([batch, height, width, count]),

@@ -30,6 +30,7 @@ export const aftFullCase = operatorCase({
   operators: [aftFullOperator],
   sizes,
   repeats: 'batch',
+  onlyFull: true,
   inputs: (at, draw) => ({ ...mixed(at, draw), positionBias: draw.normals([at.time, at.time]) }),
   ours: ({ query, key, value, positionBias }) => aftFull(query, key, value, positionBias),
   reference: ({ query, key, value, positionBias }, at) =>
@@ -54,6 +55,7 @@ export const aftFullFactoredCase = operatorCase({
   operators: [aftFullFactoredOperator],
   sizes,
   repeats: 'batch',
+  onlyFull: true,
   inputs: (at, draw) => ({
     ...mixed(at, draw),
     u: draw.normals([at.time, at.rank]),

@@ -49,6 +49,7 @@ function attentionCase(
     operators: [scaledDotProductAttentionOperator],
     sizes,
     repeats: 'batch',
+    onlyFull: true,
     inputs,
     ours: ({ query, key, value, bias }) =>
       scaledDotProductAttention(query, key, value, { causal, bias: biased ? bias : undefined }),

@@ -78,6 +78,7 @@ export const graphConvolutionCase = operatorCase({
   operators: [sparseProductOperator, matMulOperator],
   sizes,
   repeats: 'edges',
+  onlyFull: true,
   inputs: (given, draw) => ({
     x: draw.normals([given.batch, given.nodes, given.dim]),
     weight: draw.normals([1, given.edges]),
