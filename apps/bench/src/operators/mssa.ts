@@ -45,7 +45,7 @@ function mssaCase(name: string, about: string, { causal, untied }: { causal: boo
     },
     flops: (at) => flops(at, causal),
     // Backward over stock tfjs takes seconds a round; `mssa-bounds` has it.
-    onlyFull: causal || 'both',
+    onlyFull: true,
     bounds: { forward: 4, both: 4 },
     peers: {
       tfjs({ tokens, subspaces, output }, { batch, tokens: time, dim, heads, headDim }) {

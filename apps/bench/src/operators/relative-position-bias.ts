@@ -21,6 +21,7 @@ export const relativePositionBiasCase = operatorCase({
     gpu: { heads: 16, length: 2048 },
   },
   repeats: 'heads',
+  onlyFull: true,
   inputs: ({ heads, length }, draw) => ({ values: draw.normals([heads, 2 * length - 1]) }),
   ours: ({ values }, { length }) => relativePositionBias(values, length),
   reference({ values }, { heads, length }) {
