@@ -37,6 +37,8 @@ export function addAcross(
   }
 }
 
+// The two differ in where the next row and the next element of the left factor lie. Offsets of loads are part of the instruction, so each is written out.
+
 function tileAlong(out: usize, outRow: usize, depth: i32, a: usize, right: usize, b: usize, rightB: usize): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0);
   let c10 = f32x4.splat(0), c11 = f32x4.splat(0);
