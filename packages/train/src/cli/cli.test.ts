@@ -4,7 +4,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from '
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { bundleCli, interrupted, lines, mixfold } from './test-cli';
+import { bundleCli, interrupted, lines, mixfold, removeCli } from './test-cli';
 
 const small = ['--data', 'text.txt', '--backend', 'wasm', '--dim', '16', '--layers', '1', '--batch', '2', '--context', '16'];
 const training = (...more: string[]) => ['train', '--task', 'text', ...small, ...more];
@@ -20,7 +20,7 @@ beforeAll(async () => {
   await bundleCli();
   expect(await mixfold(folder, ...training('--steps', '4', '--out', 'done'))).toMatchObject({ code: 0, stderr: '' });
 });
-afterAll(() => rm(folder, { recursive: true }));
+afterAll(() => Promise.all([rm(folder, { recursive: true }), removeCli()]));
 
 const weightsOf = async (run: string) =>
   createHash('sha256')
@@ -295,87 +295,6 @@ describe('bad input is one line, exit code 1, and nothing is written', () => {
       expect([resumed.code, resumed.stdout]).toEqual([1, '']);
       await rm(damaged, { recursive: true });
     }
-  });
-});
-
-describe('mixfold reproduce', () => {
-  test('writes figures and a page, and may write over its own', async () => {
-    const words = [
-      '--steps',
-      '4',
-      '--seeds',
-      '1',
-      '--dim',
-      '8',
-      '--layers',
-      '1',
-      '--heads',
-      '2',
-      '--batch',
-      '2',
-      '--windows',
-      '2',
-    ];
-    const study = [
-      'reproduce',
-      'shift-heads',
-      '--data',
-      'text.txt',
-      '--context',
-      '8',
-      '--backend',
-      'wasm',
-      '--out',
-      'study',
-      ...words,
-    ];
-    const { code, stdout, stderr } = await mixfold(folder, ...study);
-    expect([code, stderr]).toEqual([0, '']);
-    expect(lines(stdout).map(({ event }) => event)).toEqual([...new Array(18).fill('run'), 'end']);
-    const result = JSON.parse(await readFile(join(folder, 'study', 'result.json'), 'utf8'));
-    expect(result).toMatchObject({ study: 'shift-heads', config: { steps: 4, dim: 8 }, device: { backend: 'wasm' } });
-    expect(await readFile(join(folder, 'study', 'index.html'), 'utf8')).toContain('uPlot');
-    expect((await mixfold(folder, ...study)).code).toBe(0);
-  });
-
-  test('every study has options of its own, and prints its parameters and seeds', async () => {
-    const words = [
-      '--tokens',
-      '32',
-      '--dim',
-      '64',
-      '--head-dim',
-      '32',
-      '--heads',
-      '2',
-      '--layers',
-      '2',
-      '--seeds',
-      '2',
-      '--noise',
-      '0.05',
-    ];
-    const { code, stdout, stderr } = await mixfold(folder, 'reproduce', 'aot-snr', '--backend', 'cpu', '--out', 'snr', ...words);
-    expect([code, stderr]).toEqual([0, '']);
-    expect(lines(stdout).map(({ event }) => event)).toEqual(['start', ...new Array(6).fill('run'), 'end']);
-    const config = {
-      tokens: 32,
-      dim: 64,
-      headDim: 32,
-      heads: 2,
-      layers: 2,
-      noise: [0.05],
-      stepSize: 0.1,
-      tau: 0.9,
-      seeds: [1, 2],
-    };
-    expect(lines(stdout)[0]).toMatchObject(config);
-    expect((await readdir(join(folder, 'snr'))).sort()).toEqual(['index.html', 'result.json', 'snr-0.05.svg']);
-    expect(JSON.parse(await readFile(join(folder, 'snr', 'result.json'), 'utf8'))).toMatchObject({ study: 'aot-snr', config });
-    expect((await mixfold(folder, 'reproduce', '--help')).stdout).toMatch(/shift-heads.*\n.*aot-snr/);
-    expect((await mixfold(folder, 'reproduce', 'aot-snr', '--help')).stdout).toMatch(
-      /mixfold reproduce aot-snr[\s\S]*--step-size/,
-    );
   });
 });
 

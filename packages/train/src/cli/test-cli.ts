@@ -1,11 +1,12 @@
 import { execFile, spawn } from 'node:child_process';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const packageFolder = fileURLToPath(new URL('../..', import.meta.url));
-const outDir = 'dist/test';
+// A folder for each process: test files run side by side.
+const outDir = `dist/test/${process.pid}`;
 
 /** The command line as it is run: bundled, in a process of its own. */
 export const mainFile = join(packageFolder, outDir, 'main.js');
@@ -19,6 +20,9 @@ export async function bundleCli(): Promise<void> {
   const { code, stderr } = await run(args, packageFolder);
   if (code !== 0) throw new Error(`bundling failed: ${stderr}`);
 }
+
+/** Removes what `bundleCli` has made. */
+export const removeCli = (): Promise<void> => rm(join(packageFolder, outDir), { recursive: true, force: true });
 
 /** What a command printed, and how it ended. */
 export interface Ended {
