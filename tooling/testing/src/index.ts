@@ -7,6 +7,7 @@ export { watchGpuErrors } from './error-scope-guard';
 export type { BackendName } from './host/host';
 export { expectNoLeak } from './leak-guard';
 export { type NumericalGradientOptions, numericalGradient, type PlainInputs } from './numerical-gradient';
+export { savedArtifacts } from './saved-artifacts';
 export { SeededRandom } from './seeded-random';
 export { hostileTolerance, type Tolerance, tolerances } from './tolerances';
 export { type ShapedValues, tensorOf, type Values } from './values';

@@ -1,4 +1,4 @@
-import { assertClose, describeBackends } from '@mixfold/testing';
+import { assertClose, describeBackends, savedArtifacts } from '@mixfold/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { expect, test } from 'vitest';
@@ -6,7 +6,7 @@ import { aftFull } from '../aft-full/aft-full';
 import { aftLocal } from '../aft-local/aft-local';
 import { aftSimple } from '../aft-simple/aft-simple';
 import { AftConv1d, AftConv2d, AftFull, AftLocal, AftSimple } from './index';
-import { artifactsOf, meanOfGrid, meanSoFar, modelOf } from './test-tasks';
+import { meanOfGrid, meanSoFar, modelOf } from './test-tasks';
 
 const kernelInitializer = () => tfl.initializers.glorotNormal({ seed: 3 });
 const biasInitializer = () => tfl.initializers.randomNormal({ stddev: 0.1, seed: 5 });
@@ -84,7 +84,7 @@ describeBackends(
         expect(moved[0], model.layers[0]!.weights[i]!.name).toBeGreaterThan(0);
       }
 
-      const saved = await artifactsOf(model);
+      const saved = await savedArtifacts(model);
       const loaded = await tfl.loadLayersModel(tf.io.fromMemory(saved));
       const predicted = model.predict(x) as tf.Tensor;
       const expected = await predicted.data();

@@ -31,20 +31,6 @@ export function meanOfGrid(samples: number, [height, width]: [number, number] = 
   return { x, y };
 }
 
-/** A model as it is written to disk. */
-export async function artifactsOf(model: tfl.LayersModel): Promise<tf.io.ModelArtifacts> {
-  let saved: tf.io.ModelArtifacts | undefined;
-  await model.save(
-    tf.io.withSaveHandler(async (artifacts) => {
-      // As a file would: through JSON.
-      const modelTopology = JSON.parse(JSON.stringify(artifacts.modelTopology)) as object;
-      saved = { ...artifacts, modelTopology };
-      return { modelArtifactsInfo: { dateSaved: new Date(), modelTopologyType: 'JSON' } };
-    }),
-  );
-  return saved!;
-}
-
 /** A mixing layer, then a dense one. */
 export function modelOf(layer: tfl.layers.Layer): tfl.Sequential {
   const kernelInitializer = tfl.initializers.glorotNormal({ seed: 4 });

@@ -1,4 +1,4 @@
-import { assertClose, describeBackends, SeededRandom, tensorOf } from '@mixfold/testing';
+import { assertClose, describeBackends, SeededRandom, savedArtifacts, tensorOf } from '@mixfold/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { expect, test } from 'vitest';
@@ -68,18 +68,6 @@ function means(samples: number) {
   return { x, y: tf.tile(tf.mean(tf.slice(x, [0, 0, 0], [-1, -1, 1]), 1, true), [1, 6, 1]) };
 }
 
-async function artifactsOf(model: tfl.LayersModel): Promise<tf.io.ModelArtifacts> {
-  let saved: tf.io.ModelArtifacts | undefined;
-  await model.save(
-    tf.io.withSaveHandler(async (artifacts) => {
-      // As a file would: through JSON.
-      saved = { ...artifacts, modelTopology: JSON.parse(JSON.stringify(artifacts.modelTopology)) as object };
-      return { modelArtifactsInfo: { dateSaved: new Date(), modelTopologyType: 'JSON' } };
-    }),
-  );
-  return saved!;
-}
-
 describeBackends(
   'layers of mixed products',
   () => {
@@ -98,7 +86,7 @@ describeBackends(
         // A key bias is inert: its gradient is rounding.
         if (!own.includes('keyBias')) expect(moved, own).toBeGreaterThan(0);
       }
-      const saved = await artifactsOf(model);
+      const saved = await savedArtifacts(model);
       const loaded = await tfl.loadLayersModel(tf.io.fromMemory(saved));
       const expected = await (model.predict(x) as tf.Tensor).data();
       expect(Array.from(await (loaded.predict(x) as tf.Tensor).data())).toEqual(Array.from(expected));

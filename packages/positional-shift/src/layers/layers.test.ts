@@ -1,4 +1,4 @@
-import { assertClose, describeBackends, SeededRandom, tensorOf } from '@mixfold/testing';
+import { assertClose, describeBackends, SeededRandom, savedArtifacts, tensorOf } from '@mixfold/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { expect, test } from 'vitest';
@@ -34,18 +34,6 @@ const layers: [name: string, make: () => tfl.layers.Layer][] = [
 
 const draw = (seed: number, shape: number[]): tf.Tensor => tensorOf(new SeededRandom(seed).normals(shape));
 
-/** A model as it is written to disk. */
-async function artifactsOf(model: tfl.LayersModel): Promise<tf.io.ModelArtifacts> {
-  let saved: tf.io.ModelArtifacts | undefined;
-  await model.save(
-    tf.io.withSaveHandler(async (artifacts) => {
-      saved = { ...artifacts, modelTopology: JSON.parse(JSON.stringify(artifacts.modelTopology)) as object };
-      return { modelArtifactsInfo: { dateSaved: new Date(), modelTopologyType: 'JSON' } };
-    }),
-  );
-  return saved!;
-}
-
 describeBackends(
   'the layers',
   () => {
@@ -64,7 +52,7 @@ describeBackends(
         const moved = await tf.max(tf.abs(tf.sub(weight, weights[i]!))).data();
         expect(moved[0], model.layers[0]!.weights[i]!.name).toBeGreaterThan(0);
       }
-      const loaded = await tfl.loadLayersModel(tf.io.fromMemory(await artifactsOf(model)));
+      const loaded = await tfl.loadLayersModel(tf.io.fromMemory(await savedArtifacts(model)));
       const [before, after] = [model, loaded].map((own) => own.predict(x) as tf.Tensor);
       expect(await after!.data()).toEqual(await before!.data());
       expect(loaded.layers[0]!.getConfig()).toEqual(model.layers[0]!.getConfig());

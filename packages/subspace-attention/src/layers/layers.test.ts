@@ -1,5 +1,5 @@
 import { layerNorm } from '@mixfold/tensor-ops';
-import { assertClose, describeBackends, SeededRandom, tensorOf } from '@mixfold/testing';
+import { assertClose, describeBackends, SeededRandom, savedArtifacts, tensorOf } from '@mixfold/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { expect, test } from 'vitest';
@@ -76,18 +76,6 @@ function means(samples: number, causal: boolean) {
   return { x, y: causal ? soFar : tf.tile(tf.mean(first, 1, true), [1, 6, 1]) };
 }
 
-async function artifactsOf(model: tfl.LayersModel): Promise<tf.io.ModelArtifacts> {
-  let saved: tf.io.ModelArtifacts | undefined;
-  await model.save(
-    tf.io.withSaveHandler(async (artifacts) => {
-      // As a file would: through JSON.
-      saved = { ...artifacts, modelTopology: JSON.parse(JSON.stringify(artifacts.modelTopology)) as object };
-      return { modelArtifactsInfo: { dateSaved: new Date(), modelTopologyType: 'JSON' } };
-    }),
-  );
-  return saved!;
-}
-
 const ones = (...shape: [number, number, number]) => tf.ones(shape) as tf.Tensor3D;
 
 describeBackends(
@@ -107,7 +95,7 @@ describeBackends(
         expect(moved, model.layers[0]!.weights[i]!.name).toBeGreaterThan(0);
       }
 
-      const saved = await artifactsOf(model);
+      const saved = await savedArtifacts(model);
       const loaded = await tfl.loadLayersModel(tf.io.fromMemory(saved));
       const expected = await (model.predict(x) as tf.Tensor).data();
       expect(Array.from(await (loaded.predict(x) as tf.Tensor).data())).toEqual(Array.from(expected));
