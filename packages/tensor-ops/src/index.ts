@@ -1,4 +1,5 @@
 export { type AdamWState, type AdamWStepOptions, adamWOperator, adamWState, adamWStep } from './adam-w/adam-w';
+export { sumOfPairs, whereAttended } from './attention/pairs';
 export type { AxisContract, AxisSizes, BoundAxes, TensorOf, TensorsOf } from './axes';
 export { bindShapes } from './bind-shapes';
 export { checkOptions, type OptionRule } from './check-options';
@@ -70,6 +71,7 @@ export {
   softmaxCrossEntropyTargetsBackwardOperator,
   softmaxCrossEntropyTargetsOperator,
 } from './softmax-cross-entropy/softmax-cross-entropy';
+export { checkTensorData, exportTensor, type TensorData } from './streaming/tensor-data';
 export { contract } from './tensor-algebra/contract';
 export { type ContractionPath, contractionPath } from './tensor-algebra/contraction-path';
 export { type CpTensor, cpToTensor } from './tensor-algebra/cp-to-tensor';
@@ -86,6 +88,8 @@ export { type TuckerTensor, tuckerToTensor } from './tensor-algebra/tucker-to-te
 export { fold, unfold } from './tensor-algebra/unfold';
 export {
   defineWasmModule,
+  type PlacedTensors,
+  placeTensors,
   setWasmBuild,
   tensorPointer,
   type WasmBackend,

@@ -2,11 +2,10 @@ import {
   defineWasmModule,
   type FusedKernel,
   type KernelCall,
-  tensorPointer,
+  placeTensors,
   type WasmBackend,
   withScratch,
 } from '@mixfold/tensor-ops';
-import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { aftFullBinaries } from '../generated/aft-full';
 import { type QueryActivation, queryActivations } from '../query-activation';
 import { count } from './fallback-share';
@@ -30,13 +29,8 @@ function fullKernel(entry: Entry, names: string): FusedKernel {
       const extents = [batch!, target!, source!, dim!, rank, Number(attributes.causal)] as const;
       const activation = queryActivations.indexOf(attributes.queryActivation as QueryActivation);
       return withScratch(wasm, kernels[`${entry}Bytes`](...extents), (scratch) => {
-        const outputs: Record<string, TensorInfo> = {};
-        for (const [name, shape] of Object.entries(outputShapes)) outputs[name] = wasm.makeOutput(shape, 'float32');
-        const addresses = tensors.map((name) => {
-          const tensor = inputs[name] ?? outputs[name];
-          return tensor ? tensorPointer(wasm, tensor) : 0;
-        });
-        const redone = kernels[entry](...addresses, scratch, ...extents, activation);
+        const { outputs, addressOf } = placeTensors(wasm, { inputs, outputShapes });
+        const redone = kernels[entry](...tensors.map(addressOf), scratch, ...extents, activation);
         count(batch! * target! * dim!, redone, kernels.tiledElements(), kernels.tiledExponents());
         return outputs;
       });

@@ -2,11 +2,11 @@ import {
   defineWasmModule,
   type FusedKernel,
   type KernelCall,
-  tensorPointer,
+  placeTensors,
   type WasmBackend,
   withScratch,
 } from '@mixfold/tensor-ops';
-import { type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { util } from '@tensorflow/tfjs-core';
 import { aftLocalBinaries } from '../generated/aft-local';
 import { type QueryActivation, queryActivations } from '../query-activation';
 import { type Geometry, geometryOf } from './geometry';
@@ -68,12 +68,7 @@ function localKernel(entry: 'forward' | 'backward'): FusedKernel {
           ? forwardBytes(time, width, windowSize, causal, factored)
           : backwardBytes(width, windowSize, factored);
       return withScratch(wasm, ownBytes + wideBytes, (scratch) => {
-        const outputs: Record<string, TensorInfo> = {};
-        for (const [name, shape] of Object.entries(outputShapes)) outputs[name] = wasm.makeOutput(shape, 'float32');
-        const pointer: Pointer = (name) => {
-          const tensor = inputs[name] ?? outputs[name];
-          return tensor ? tensorPointer(wasm, tensor) : 0;
-        };
+        const { outputs, addressOf: pointer } = placeTensors(wasm, call);
         const own = rows.map(pointer);
         const used = [...own];
         let free = scratch + ownBytes;

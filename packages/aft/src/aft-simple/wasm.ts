@@ -2,11 +2,11 @@ import {
   defineWasmModule,
   type FusedKernel,
   type KernelCall,
-  tensorPointer,
+  placeTensors,
   type WasmBackend,
   withScratch,
 } from '@mixfold/tensor-ops';
-import { type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { util } from '@tensorflow/tfjs-core';
 import { aftSimpleBinaries } from '../generated/aft-simple';
 import { type QueryActivation, queryActivations } from '../query-activation';
 
@@ -36,10 +36,8 @@ function simpleKernel(entry: Entry, names: string): FusedKernel {
       const widened = width === dim ? [] : tensors.filter((name) => name !== 'keyMask' && shapeOf(name) !== undefined);
       const wideBytes = widened.reduce((bytes, name) => bytes + 4 * width * rowsOf(name), 0);
       return withScratch(wasm, scratchBytes(width) + wideBytes, (scratch) => {
-        const outputs: Record<string, TensorInfo> = {};
-        for (const [name, shape] of Object.entries(outputShapes)) outputs[name] = wasm.makeOutput(shape, 'float32');
-        const tensorOf = (name: string) => inputs[name] ?? outputs[name];
-        const own = tensors.map((name) => (tensorOf(name) ? tensorPointer(wasm, tensorOf(name)!) : 0));
+        const { outputs, addressOf } = placeTensors(wasm, { inputs, outputShapes });
+        const own = tensors.map(addressOf);
         const used = [...own];
         let free = scratch + scratchBytes(width);
         for (const name of widened) {

@@ -2,11 +2,10 @@ import {
   defineWasmModule,
   type FusedKernel,
   type KernelCall,
-  tensorPointer,
+  placeTensors,
   type WasmBackend,
   withScratch,
 } from '@mixfold/tensor-ops';
-import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { aftConvBinaries } from '../generated/aft-conv';
 import { type QueryActivation, queryActivations } from '../query-activation';
 import { geometryOf } from './geometry';
@@ -31,13 +30,8 @@ export function convKernel(entry: 'forward' | 'backward', tensors: readonly stri
       const shape = [batch, height, width, heads * headDim, heads, windowHeight, windowWidth, causal ? 1 : 0, tail];
       const bytes = configure(...shape, activation, entry === 'backward' ? 1 : 0);
       return withScratch(wasm, bytes, (scratch) => {
-        const outputs: Record<string, TensorInfo> = {};
-        for (const [name, outputShape] of Object.entries(outputShapes)) outputs[name] = wasm.makeOutput(outputShape, 'float32');
-        const pointerOf = (name: string) => {
-          const tensor = inputs[name] ?? outputs[name];
-          return tensor ? tensorPointer(wasm, tensor) : 0;
-        };
-        kernel(scratch, ...tensors.map(pointerOf));
+        const { outputs, addressOf } = placeTensors(wasm, { inputs, outputShapes });
+        kernel(scratch, ...tensors.map(addressOf));
         return outputs;
       });
     },

@@ -1,5 +1,4 @@
-import { defineWasmModule, type FusedKernel, type KernelCall, tensorPointer, type WasmBackend } from '@mixfold/tensor-ops';
-import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { defineWasmModule, type FusedKernel, type KernelCall, placeTensors, type WasmBackend } from '@mixfold/tensor-ops';
 import { normalizeConvKernelBinaries } from '../generated/normalize-conv-kernel';
 
 type Entry = 'normalize' | 'normalizeBackward';
@@ -12,10 +11,8 @@ function kernelOf(entry: Entry, tensors: readonly string[]): FusedKernel {
     run({ inputs, attributes, sizes, outputShapes, backend }: KernelCall) {
       const wasm = backend as WasmBackend;
       const { [entry]: kernel } = module.exports(wasm);
-      const outputs: Record<string, TensorInfo> = {};
-      for (const [name, shape] of Object.entries(outputShapes)) outputs[name] = wasm.makeOutput(shape, 'float32');
-      const pointers = tensors.map((name) => tensorPointer(wasm, (inputs[name] ?? outputs[name])!));
-      kernel(...pointers, sizes.heads!, sizes['...taps']!, attributes.epsilon as number);
+      const { outputs, addressOf } = placeTensors(wasm, { inputs, outputShapes });
+      kernel(...tensors.map(addressOf), sizes.heads!, sizes['...taps']!, attributes.epsilon as number);
       return outputs;
     },
   };

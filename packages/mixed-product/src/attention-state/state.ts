@@ -1,4 +1,4 @@
-import { bindShapes, OptionError, ShapeError } from '@mixfold/tensor-ops';
+import { bindShapes, checkTensorData, exportTensor, OptionError, ShapeError, type TensorData } from '@mixfold/tensor-ops';
 import { type Tensor4D, tensor4d } from '@tensorflow/tfjs-core';
 
 /** What streaming attention remembers between calls: the keys and values of all sources it has seen. */
@@ -8,11 +8,6 @@ export interface AttentionState {
   readonly position: number;
   /** `key` `[batch, heads, position, headDim]` and `value` `[batch, heads, position, valueDim]`; `disposeState` frees them. */
   readonly tensors: { readonly key: Tensor4D; readonly value: Tensor4D };
-}
-
-interface TensorData {
-  readonly shape: readonly number[];
-  readonly data: readonly number[];
 }
 
 /** A state as plain data, safe to store as JSON. */
@@ -61,12 +56,12 @@ export async function exportState(state: AttentionState): Promise<AttentionState
   if (state?.operator !== OPERATOR || typeof state.tensors !== 'object') {
     throw new OptionError('exportState: state is not the state of an operator of this package');
   }
-  const read = async (part: Tensor4D) => ({
-    shape: [...part.shape],
-    data: part.size === 0 ? [] : (Array.from(await part.data()) as number[]),
-  });
   const { key, value } = state.tensors;
-  return { operator: state.operator, position: state.position, tensors: { key: await read(key), value: await read(value) } };
+  return {
+    operator: state.operator,
+    position: state.position,
+    tensors: { key: await exportTensor(key), value: await exportTensor(value) },
+  };
 }
 
 /**
@@ -80,14 +75,10 @@ export function importState(data: AttentionStateData): AttentionState {
   if (data.operator !== OPERATOR) throw wrong(`unknown operator '${data.operator}'`);
   if (!Number.isSafeInteger(data.position) || data.position < 0)
     throw wrong(`position must be an integer, 0 or above, got ${data.position}`);
-  const parts = (['key', 'value'] as const).map((name) => {
-    const part = data.tensors?.[name];
-    if (!Array.isArray(part?.shape) || !Array.isArray(part.data)) throw wrong(`tensors.${name} must be {shape, data}`);
-    const size = part.shape.reduce((product, length) => product * length, 1);
-    if (part.data.length !== size || !part.data.every((value) => typeof value === 'number'))
-      throw wrong(`tensors.${name}.data must hold ${size} numbers, got ${part.data.length}`);
-    return part;
-  }) as [TensorData, TensorData];
+  const parts = (['key', 'value'] as const).map((name) => checkTensorData(name, data.tensors?.[name], wrong)) as [
+    TensorData,
+    TensorData,
+  ];
   const axes = `batch heads ${data.position}`;
   bindShapes('importState', { key: [parts[0], `${axes} headDim`], value: [parts[1], `${axes} valueDim`] });
   const [key, value] = parts.map((part) =>

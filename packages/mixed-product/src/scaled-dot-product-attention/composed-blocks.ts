@@ -10,14 +10,12 @@ import {
   matMul,
   mul,
   notEqual,
-  pad,
   range,
   reshape,
   slice,
   sub,
   sum,
   type Tensor,
-  type Tensor2D,
   type Tensor3D,
   tensor,
   tidy,
@@ -39,9 +37,6 @@ export const [NONE, FLOOR] = [-1e30, -5e29];
 
 /** Scores of all heads that are held at a time: blocks of targets are as large as that allows. */
 const BLOCK_ELEMENTS = 2 ** 20;
-
-/** Elements that are added one after the other; float32 sums of more lose digits. */
-const SPAN = 256;
 
 /** What a call's blocks share. */
 export interface Attending extends Inputs, AttentionAttributes {
@@ -117,23 +112,6 @@ export function scoresOf(attending: Attending, block: Block): { scores: Tensor; 
     attended = attended ? logicalAnd(attended, earlier) : earlier;
   }
   return { scores, attended };
-}
-
-/** `x` where pairs are attended, else `other`: by selection, so that a NaN that is hidden stays so. */
-export const select = (attended: Tensor | undefined, x: Tensor, other: number): Tensor =>
-  attended === undefined ? x : where(attended, x, fill(x.shape, other));
-
-/** The sum over the last axis, kept as 1, by spans. */
-export function sumOfRows(x: Tensor): Tensor {
-  const length = x.shape.at(-1)!;
-  if (length <= SPAN) return sum(x, -1, true);
-  const spans = Math.ceil(length / SPAN);
-  const rows = reshape(x, [-1, length]);
-  const padded = pad(rows as Tensor2D, [
-    [0, 0],
-    [0, spans * SPAN - length],
-  ]);
-  return reshape(sum(sum(reshape(padded, [-1, spans, SPAN]), 2), 1), [...x.shape.slice(0, -1), 1]);
 }
 
 /** What each weight of a block is multiplied by, made here as `dropout` does; undefined where nothing is dropped. */

@@ -1,3 +1,4 @@
+import { sumOfPairs, whereAttended } from '@mixfold/tensor-ops';
 import {
   add,
   cast,
@@ -32,9 +33,7 @@ import {
   NONE,
   productsWith,
   scoresOf,
-  select,
   sourceRows,
-  sumOfRows,
   targetRows,
   weighed,
 } from './composed-blocks';
@@ -48,10 +47,10 @@ export function composedAttention(inputs: Inputs, options: AttentionAttributes):
   const { batch, heads } = attending;
   const [output, largest, denominator] = forBlocks(attending, [], (made, block) => {
     const { scores, attended } = scoresOf(attending, block);
-    const seen = select(attended, scores, NONE);
+    const seen = whereAttended(attended, scores, NONE);
     const most = maximum(max(seen, -1, true), FLOOR);
     const exponentials = exp(sub(seen, most));
-    const total = sumOfRows(exponentials);
+    const total = sumOfPairs(exponentials);
     const kept = keptOf(attending, block);
     const mixed = weighed(
       byKeyHeads(kept ? mul(exponentials, kept) : exponentials, attending),
@@ -84,8 +83,8 @@ export function composedAttentionBackward(inputs: Inputs & Received, options: At
     const ofTargets = (x: Tensor) => reshape(slice(x, [0, 0, begin], [-1, -1, count]), [batch, heads, count, 1]);
     const total = ofTargets(inputs.denominator);
     const { scores, attended } = scoresOf(attending, block);
-    const exponentials = exp(sub(select(attended, scores, NONE), ofTargets(inputs.largest)));
-    const weights = select(attended, div(exponentials, add(total, cast(equal(total, 0), 'float32'))), 0);
+    const exponentials = exp(sub(whereAttended(attended, scores, NONE), ofTargets(inputs.largest)));
+    const weights = whereAttended(attended, div(exponentials, add(total, cast(equal(total, 0), 'float32'))), 0);
     const kept = keptOf(attending, block);
     const received = targetRows(dOutput, attending, block);
     const dDropped = reshape(productsWith(received, sourceRows(value, block), attending), [batch, heads, count, seen]);
@@ -94,7 +93,7 @@ export function composedAttentionBackward(inputs: Inputs & Received, options: At
     const alive = notEqual(weights, 0);
     const none = zerosLike(weights);
     const changes = where(alive, mul(weights, dWeights), none);
-    const dScores = where(alive, sub(changes, mul(weights, sumOfRows(changes))), none);
+    const dScores = where(alive, sub(changes, mul(weights, sumOfPairs(changes))), none);
     const across = byKeyHeads(dScores, attending);
     const addSources = (whole: Tensor, part: Tensor3D) =>
       add(

@@ -3,11 +3,11 @@ import {
   dropoutPlan,
   type FusedKernel,
   type KernelCall,
-  tensorPointer,
+  placeTensors,
   type WasmBackend,
   withScratch,
 } from '@mixfold/tensor-ops';
-import { type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { util } from '@tensorflow/tfjs-core';
 import { scaledDotProductAttentionBinaries } from '../generated/scaled-dot-product-attention';
 import { type AttentionAttributes, pairStrides } from './pair-shape';
 
@@ -30,15 +30,10 @@ function attentionKernel(entry: Entry, names: string): FusedKernel {
       const { causal, scale, rate, seed } = attributes as AttentionAttributes;
       const { threshold, first, second, scale: keep } = dropoutPlan({ rate, seed });
       return withScratch(wasm, kernels[`${entry}Bytes`](...lengths), (scratch) => {
-        const outputs: Record<string, TensorInfo> = {};
-        for (const [name, shape] of Object.entries(outputShapes)) outputs[name] = wasm.makeOutput(shape, 'float32');
-        const addresses = tensors.map((name) => {
-          const tensor = inputs[name] ?? outputs[name];
-          return tensor ? tensorPointer(wasm, tensor) : 0;
-        });
+        const { outputs, addressOf } = placeTensors(wasm, { inputs, outputShapes });
         const biasBytes = inputs.bias === undefined ? 0 : 4 * util.sizeFromShape(inputs.bias.shape);
         kernels[entry](
-          ...addresses,
+          ...tensors.map(addressOf),
           scratch,
           ...[batch!, heads!, keyHeads!, ...lengths, Number(causal), scale],
           ...strides,

@@ -1,4 +1,11 @@
-import { defineWasmModule, type FusedKernel, type KernelCall, tensorPointer, type WasmBackend } from '@mixfold/tensor-ops';
+import {
+  defineWasmModule,
+  type FusedKernel,
+  type KernelCall,
+  placeTensors,
+  tensorPointer,
+  type WasmBackend,
+} from '@mixfold/tensor-ops';
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { type Boundary, boundaryCode } from '../boundary';
 import { fractionalShiftBinaries } from '../generated/fractional-shift';
@@ -31,8 +38,7 @@ export const wasmFractionalShiftBackward: FusedKernel = {
   run(call) {
     const wasm = call.backend as WasmBackend;
     const { backwardInput, backwardOffset } = module.exports(wasm);
-    const made: Record<string, TensorInfo> = {};
-    for (const [name, shape] of Object.entries(call.outputShapes)) made[name] = wasm.makeOutput(shape, 'float32');
+    const { outputs: made } = placeTensors(wasm, call);
     const at = (info: TensorInfo | undefined) => tensorPointer(wasm, info!);
     const { x, offset, dOutput } = call.inputs;
     if (made.dX) backwardInput(at(dOutput), at(offset), at(made.dX), ...sizesOf(call));

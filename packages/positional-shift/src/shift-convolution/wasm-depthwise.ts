@@ -1,4 +1,11 @@
-import { defineWasmModule, type FusedKernel, tensorPointer, type WasmBackend, withScratch } from '@mixfold/tensor-ops';
+import {
+  defineWasmModule,
+  type FusedKernel,
+  placeTensors,
+  tensorPointer,
+  type WasmBackend,
+  withScratch,
+} from '@mixfold/tensor-ops';
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { boundaryCode } from '../boundary';
 import { shiftConvolutionDepthwiseBinaries } from '../generated/shift-convolution-depthwise';
@@ -34,15 +41,16 @@ export const wasmShiftDepthwise: FusedKernel = {
 /** The adjoint for x, and sums over positions for theta. */
 export const wasmShiftDepthwiseBackward: FusedKernel = {
   accepts: acceptsPlaces,
-  run({ inputs: { x, theta, dOutput }, attributes, sizes, outputShapes, backend }) {
-    const wasm = backend as WasmBackend;
+  run(call) {
+    const { inputs, attributes, sizes } = call;
+    const { x, theta, dOutput } = inputs;
+    const wasm = call.backend as WasmBackend;
     const { depthwise, depthwiseThetaGradient, tableBytes } = module.exports(wasm);
     const { batch, height, width, offsets, boundary } = geometryOf(sizes, attributes);
     const bytes = Math.max(RECORD + tableBytes(), 4 * offsets.length * sizes.dim!);
     const aligned = Math.ceil(bytes / 16) * 16;
     return withScratch(wasm, aligned + 8 * offsets.length, (scratch) => {
-      const made: Record<string, TensorInfo> = {};
-      for (const [name, shape] of Object.entries(outputShapes)) made[name] = wasm.makeOutput(shape, 'float32');
+      const { outputs: made } = placeTensors(wasm, call);
       const at = (info: TensorInfo | undefined) => tensorPointer(wasm, info!);
       const table = scratch + aligned;
       writeOffsets(wasm, table, offsets);

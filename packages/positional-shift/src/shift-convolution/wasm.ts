@@ -2,6 +2,7 @@ import {
   defineWasmModule,
   type FusedKernel,
   type KernelCall,
+  placeTensors,
   tensorPointer,
   type WasmBackend,
   withScratch,
@@ -58,12 +59,11 @@ export const wasmShiftConvolution: FusedKernel = {
 export const wasmShiftConvolutionBackward: FusedKernel = {
   accepts: acceptsPlaces,
   run(call) {
-    const { inputs, outputShapes, sizes } = call;
+    const { inputs, sizes } = call;
     const { x, theta, dOutput } = inputs as Record<string, TensorInfo>;
     const [dim, columns] = [sizes.dim!, sizes.channels!];
     return withGrid(call, Math.max(dim, columns), ({ kernels, wasm, grid, boundary, table, scratch }) => {
-      const made: Record<string, TensorInfo> = {};
-      for (const [name, shape] of Object.entries(outputShapes)) made[name] = wasm.makeOutput(shape, 'float32');
+      const { outputs: made } = placeTensors(wasm, call);
       const at = (info: TensorInfo | undefined) => tensorPointer(wasm, info!);
       const received = at(dOutput);
       if (made.dX) kernels.convolve(received, at(theta), at(made.dX), table, ...grid, columns, dim, boundary, 1, scratch);

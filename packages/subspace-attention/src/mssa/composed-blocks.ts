@@ -7,13 +7,11 @@ import {
   logicalAnd,
   mul,
   notEqual,
-  pad,
   range,
   reshape,
   slice,
   sum,
   type Tensor,
-  type Tensor2D,
   where,
   zerosLike,
 } from '@tensorflow/tfjs-core';
@@ -95,22 +93,6 @@ export function scoresOf(mixing: Mixing, { begin, count, seen }: Block): { score
     conditions.push(reshape(ofHeads, [batch * heads, 1, seen]));
   }
   return { scores, attended: conditions.length === 0 ? undefined : conditions.reduce((a, b) => logicalAnd(a, b)) };
-}
-
-/** `x` where pairs count, else `other`: by selection, so that a NaN that is hidden stays so. */
-export const select = (attended: Tensor | undefined, x: Tensor, other: number): Tensor =>
-  attended === undefined ? x : where(attended, x, fill(x.shape, other));
-
-/** The sum over the last axis, kept as 1, by spans. */
-export function sumOfRows(x: Tensor): Tensor {
-  const length = x.shape.at(-1)!;
-  if (length <= SPAN) return sum(x, -1, true);
-  const spans = Math.ceil(length / SPAN);
-  const padded = pad(reshape(x, [-1, length]) as Tensor2D, [
-    [0, 0],
-    [0, spans * SPAN - length],
-  ]);
-  return reshape(sum(sum(reshape(padded, [-1, spans, SPAN]), 2), 1), [...x.shape.slice(0, -1), 1]);
 }
 
 /** The product of two stacks, the inner axis by spans. `transposed`: the left factor is. */

@@ -1,4 +1,4 @@
-import { matMul } from '@mixfold/tensor-ops';
+import { matMul, sumOfPairs, whereAttended } from '@mixfold/tensor-ops';
 import {
   add,
   cast,
@@ -21,19 +21,7 @@ import {
   zeros,
   zerosLike,
 } from '@tensorflow/tfjs-core';
-import {
-  type Block,
-  blocksOf,
-  FLOOR,
-  type Mixing,
-  NONE,
-  productBySpans,
-  rowsOf,
-  scoresOf,
-  select,
-  sumOfRows,
-  withoutLost,
-} from './composed-blocks';
+import { type Block, blocksOf, FLOOR, type Mixing, NONE, productBySpans, rowsOf, scoresOf, withoutLost } from './composed-blocks';
 
 /** `[batch heads, target, headDim]`, and per target what its scores are measured by. */
 export interface Mixed {
@@ -52,14 +40,14 @@ const positive = (x: Tensor): Tensor => where(greater(x, 0), x, mul(x, 0));
 function relativeWeights(mixing: Mixing, block: Block): { weights: Tensor; largest: Tensor; denominator: Tensor } {
   const { scores, attended } = scoresOf(mixing, block);
   if (mixing.phi === 'relu') {
-    const weights = select(attended, positive(scores), 0);
-    const denominator = sumOfRows(select(attended, onesLike(scores), 0));
+    const weights = whereAttended(attended, positive(scores), 0);
+    const denominator = sumOfPairs(whereAttended(attended, onesLike(scores), 0));
     return { weights, largest: zerosLike(denominator), denominator };
   }
-  const seen = select(attended, scores, NONE);
+  const seen = whereAttended(attended, scores, NONE);
   const largest = maximum(max(seen, -1, true), FLOOR);
   const exponentials = exp(sub(seen, largest));
-  const denominator = sumOfRows(exponentials);
+  const denominator = sumOfPairs(exponentials);
   if (mixing.phi === 'softmax') return { weights: exponentials, largest, denominator };
   return { weights: passing(exponentials, denominator, mixing.tau), largest, denominator };
 }
@@ -155,11 +143,11 @@ function differentiateBlock(mixing: Mixing, block: Block, largest: Tensor, denom
   // `slopes` is what a gradient of weights is multiplied by on its way to the scores.
   let [weights, slopes]: [Tensor, Tensor] = [scores, scores];
   if (phi === 'relu') {
-    weights = div(select(attended, positive(scores), 0), total);
+    weights = div(whereAttended(attended, positive(scores), 0), total);
     slopes = div(where(greater(weights, 0), onesLike(weights), mul(weights, 0)), total);
   } else {
-    const exponentials = exp(sub(select(attended, scores, NONE), largest));
-    slopes = select(attended, div(exponentials, total), 0);
+    const exponentials = exp(sub(whereAttended(attended, scores, NONE), largest));
+    slopes = whereAttended(attended, div(exponentials, total), 0);
     weights = phi === 'threshold' ? div(passing(exponentials, denominator, tau), total) : slopes;
   }
   const { clean, lost } = mixing.lost ? withoutLost(dMixed) : { clean: dMixed, lost: undefined };
@@ -171,6 +159,6 @@ function differentiateBlock(mixing: Mixing, block: Block, largest: Tensor, denom
   const alive = notEqual(slopes, 0);
   const none = fill(slopes.shape, 0);
   const changes = where(alive, mul(slopes, dWeights), none);
-  const dScores = phi === 'relu' ? changes : where(alive, sub(changes, mul(slopes, sumOfRows(changes))), none);
+  const dScores = phi === 'relu' ? changes : where(alive, sub(changes, mul(slopes, sumOfPairs(changes))), none);
   return { weights, received: clean, dScores };
 }

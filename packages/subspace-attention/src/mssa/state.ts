@@ -1,4 +1,12 @@
-import { bindShapes, checkOptions, OptionError, ShapeError } from '@mixfold/tensor-ops';
+import {
+  bindShapes,
+  checkOptions,
+  checkTensorData,
+  exportTensor,
+  OptionError,
+  ShapeError,
+  type TensorData,
+} from '@mixfold/tensor-ops';
 import { type Tensor, type Tensor2D, type Tensor4D, tensor, zeros } from '@tensorflow/tfjs-core';
 
 /** What streaming `mssa` remembers between calls: the projections of all tokens it has seen, which are query, key and value in one. */
@@ -8,11 +16,6 @@ export interface MssaState {
   readonly position: number;
   /** `projected` `[batch, heads, position, headDim]`; `mask` `[batch, position]` once a call has had a `keyMask`. `disposeState` frees them. */
   readonly tensors: { readonly projected: Tensor4D; readonly mask?: Tensor2D | undefined };
-}
-
-interface TensorData {
-  readonly shape: readonly number[];
-  readonly data: readonly number[];
 }
 
 /** A state as plain data, safe to store as JSON. */
@@ -75,12 +78,8 @@ export function disposeState(state: MssaState): void {
 export async function exportState(state: MssaState): Promise<MssaStateData> {
   if (!isState(state) || state.operator !== 'mssa')
     throw new OptionError('exportState: state is not the state of an operator of this package');
-  const read = async (part: Tensor): Promise<TensorData> => ({
-    shape: [...part.shape],
-    data: part.size === 0 ? [] : Array.from(await part.data()),
-  });
   const { projected, mask } = state.tensors;
-  const tensors = { projected: await read(projected), ...(mask ? { mask: await read(mask) } : {}) };
+  const tensors = { projected: await exportTensor(projected), ...(mask ? { mask: await exportTensor(mask) } : {}) };
   return { operator: state.operator, position: state.position, tensors };
 }
 
@@ -95,16 +94,8 @@ export function importState(data: MssaStateData): MssaState {
   if (data.operator !== 'mssa') throw wrong(`unknown operator '${data.operator}'`);
   const { position } = data;
   if (!Number.isSafeInteger(position) || position < 0) throw wrong(`position must be an integer, 0 or above, got ${position}`);
-  const part = (name: 'projected' | 'mask'): TensorData => {
-    const given = data.tensors?.[name];
-    if (!Array.isArray(given?.shape) || !Array.isArray(given.data)) throw wrong(`tensors.${name} must be {shape, data}`);
-    const size = given.shape.reduce((product, length) => product * length, 1);
-    if (given.data.length !== size || !given.data.every((value) => typeof value === 'number'))
-      throw wrong(`tensors.${name}.data must hold ${size} numbers, got ${given.data.length}`);
-    return given;
-  };
-  const projected = part('projected');
-  const mask = data.tensors.mask === undefined ? undefined : part('mask');
+  const projected = checkTensorData('projected', data.tensors?.projected, wrong);
+  const mask = data.tensors.mask === undefined ? undefined : checkTensorData('mask', data.tensors.mask, wrong);
   bindShapes('importState', {
     projected: [projected, `batch heads ${position} headDim`],
     ...(mask ? { mask: [mask, `batch ${position}`] as const } : {}),

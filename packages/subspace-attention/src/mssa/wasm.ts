@@ -2,11 +2,10 @@ import {
   defineWasmModule,
   type FusedKernel,
   type KernelCall,
-  tensorPointer,
+  placeTensors,
   type WasmBackend,
   withScratch,
 } from '@mixfold/tensor-ops';
-import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { mssaBinaries } from '../generated/mssa';
 import type { MssaAttributes } from './mssa';
 import { acceptsPhi } from './phi';
@@ -31,13 +30,8 @@ function mssaKernel(entry: Entry, names: string): FusedKernel {
       const sizes = [target, past, dim, heads, headDim] as const;
       const bytes = kernels[`${entry}Bytes`](...sizes, Number(inputs.queryKeyGain !== undefined));
       return withScratch(wasm, bytes, (scratch) => {
-        const outputs: Record<string, TensorInfo> = {};
-        for (const [name, shape] of Object.entries(outputShapes)) outputs[name] = wasm.makeOutput(shape, 'float32');
-        const addresses = tensors.map((name) => {
-          const tensor = inputs[name] ?? outputs[name];
-          return tensor ? tensorPointer(wasm, tensor) : 0;
-        });
-        kernels[entry](...addresses, scratch, batch, ...sizes, Number(causal), Number(maskSelf), scale);
+        const { outputs, addressOf } = placeTensors(wasm, { inputs, outputShapes });
+        kernels[entry](...tensors.map(addressOf), scratch, batch, ...sizes, Number(causal), Number(maskSelf), scale);
         return outputs;
       });
     },

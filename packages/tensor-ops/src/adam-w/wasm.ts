@@ -1,7 +1,7 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { adamWBinaries } from '../generated/adam-w';
 import type { FusedKernel } from '../operator/types';
-import { defineWasmModule, tensorPointer, type WasmBackend, withScratch } from '../wasm/index';
+import { defineWasmModule, placeTensors, tensorPointer, type WasmBackend, withScratch } from '../wasm/index';
 import { type AdamWAttributes, segmentsOf, updateTerms } from './update-terms';
 
 const module = /* @__PURE__ */ defineWasmModule<'adamW'>(adamWBinaries);
@@ -18,8 +18,7 @@ export const wasmAdamW: FusedKernel = {
     const segments = segmentsOf(call.inputs, call.sizes, attributes);
     const at = (info: TensorInfo | undefined) => (info ? tensorPointer(wasm, info) : 0);
     return withScratch(wasm, 4 * ROW * segments.length, (table) => {
-      const outputs: Record<string, TensorInfo> = {};
-      for (const [name, shape] of Object.entries(call.outputShapes)) outputs[name] = wasm.makeOutput(shape, 'float32');
+      const { outputs } = placeTensors(wasm, call);
       // Not before: an allocation may grow the memory, which detaches views of it.
       const words = new Uint32Array(wasm.wasm.HEAPU8.buffer, table, ROW * segments.length);
       segments.forEach(({ name, parameter, gradient, size, decays }, i) => {

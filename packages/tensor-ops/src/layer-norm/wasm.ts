@@ -1,7 +1,7 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { normBinaries } from '../generated/norm';
 import type { FusedKernel } from '../operator/types';
-import { defineWasmModule, tensorPointer, type WasmBackend, withScratch } from '../wasm/index';
+import { defineWasmModule, placeTensors, tensorPointer, type WasmBackend, withScratch } from '../wasm/index';
 
 const module = /* @__PURE__ */ defineWasmModule<'forward' | 'backward'>(normBinaries);
 
@@ -26,8 +26,7 @@ function wasmNormBackward(centred: boolean): FusedKernel {
     run({ inputs, sizes, outputShapes, backend }) {
       const wasm = backend as WasmBackend;
       return withScratch(wasm, 8 * sizes.dim!, (scratch) => {
-        const outputs: Record<string, TensorInfo> = {};
-        for (const [name, shape] of Object.entries(outputShapes)) outputs[name] = wasm.makeOutput(shape, 'float32');
+        const { outputs } = placeTensors(wasm, { inputs, outputShapes });
         const at = (info: TensorInfo | undefined) => (info ? tensorPointer(wasm, info) : 0);
         const given = [inputs.x, inputs.gain, inputs.moments, inputs.dOutput, outputs.dX, outputs.dGain, outputs.dBias].map(at);
         module.exports(wasm).backward(...given, scratch, sizes['...rows']!, sizes.dim!, Number(centred));

@@ -1,15 +1,13 @@
-import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { linesOf } from '../lines/lines';
 import type { FusedKernel } from '../operator/types';
 import { onRows, pointers, softmaxModule } from '../softmax/wasm-rows';
-import type { WasmBackend } from '../wasm/index';
+import { placeTensors, type WasmBackend } from '../wasm/index';
 
 export const wasmLogSumExp: FusedKernel = {
   run({ inputs, attributes, outputShapes, backend }) {
     const wasm = backend as WasmBackend;
     const lines = linesOf(inputs.x!.shape, attributes.axis as number);
-    const outputs: Record<string, TensorInfo> = {};
-    for (const [name, shape] of Object.entries(outputShapes)) outputs[name] = wasm.makeOutput(shape, 'float32');
+    const { outputs } = placeTensors(wasm, { inputs, outputShapes });
     const { output, largest, logSum } = outputs;
     onRows(wasm, lines, [inputs.x], [], ([x]) => {
       const made = pointers(wasm, [output, largest, logSum]);

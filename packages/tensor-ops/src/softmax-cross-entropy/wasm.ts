@@ -1,8 +1,7 @@
-import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { OptionError } from '../errors';
 import type { FusedKernel, KernelCall } from '../operator/types';
 import { pointers, softmaxModule } from '../softmax/wasm-rows';
-import type { WasmBackend } from '../wasm/index';
+import { placeTensors, type WasmBackend } from '../wasm/index';
 
 const isClasses = ({ inputs }: KernelCall) => inputs.labels!.dtype === 'int32';
 
@@ -28,8 +27,7 @@ export const wasmCrossEntropy: FusedKernel = {
   run(call) {
     const wasm = call.backend as WasmBackend;
     const labels = labelPointers(wasm, call);
-    const outputs: Record<string, TensorInfo> = {};
-    for (const [name, shape] of Object.entries(call.outputShapes)) outputs[name] = wasm.makeOutput(shape, 'float32');
+    const { outputs } = placeTensors(wasm, call);
     const [logits, ...made] = pointers(wasm, [call.inputs.logits, outputs.loss, outputs.largest, outputs.logSum]);
     softmaxModule.exports(wasm).crossEntropy(logits!, ...labels, ...made, call.sizes['...rows']!, call.sizes.classes!);
     return outputs;

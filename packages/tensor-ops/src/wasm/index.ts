@@ -1,3 +1,4 @@
+export { type PlacedTensors, placeTensors } from './place-tensors';
 export { tensorPointer, type WasmBackend } from './wasm-backend';
 export { setWasmBuild, type WasmBuild, wasmBuild } from './wasm-build';
 export { defineWasmModule, type WasmExports, type WasmModule } from './wasm-module';
