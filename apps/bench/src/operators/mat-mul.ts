@@ -12,6 +12,7 @@ export const matMulCase = operatorCase({
     gpu: { rows: 1024, depth: 1024, columns: 1024 },
   },
   repeats: 'rows',
+  onlyFull: 'both',
   threads: true,
   inputs: ({ rows, depth, columns }, draw) => ({ a: draw.normals([rows, depth]), b: draw.normals([depth, columns]) }),
   ours: ({ a, b }) => matMul(a, b),

@@ -48,6 +48,7 @@ export const shiftConvolutionCase = operatorCase({
     gpu: { batch: 8, time: 1024, dim: 512, channels: 512, terms: 9 },
   },
   repeats: 'batch',
+  onlyFull: true,
   inputs: ({ batch, time, dim, channels, terms }, draw) => ({
     x: draw.normals([batch, time, dim]),
     theta: draw.normals([terms, dim, channels]),
@@ -87,6 +88,7 @@ export const shiftConvolution2dCase = operatorCase({
     gpu: { batch: 16, height: 32, width: 32, dim: 256, channels: 256 },
   },
   repeats: 'batch',
+  onlyFull: 'both',
   inputs: ({ batch, height, width, dim, channels }, draw) => ({
     x: draw.normals([batch, height, width, dim]),
     theta: draw.normals([9, dim, channels]),
