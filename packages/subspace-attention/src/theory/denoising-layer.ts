@@ -29,70 +29,35 @@ export function denoisingStep(tokens: Float64Array, subspaces: Float64Array, cal
   const sum = new Float64Array(count * dim);
   for (let k = 0; k < heads; k++) {
     const subspace = subspaces.subarray(k * dim * headDim, (k + 1) * dim * headDim);
-    const mixed = attend(times(x, subspace, count, dim, headDim), call);
-    addBack(sum, mixed, subspace, call);
+    const projected = times(x, subspace, count, dim, headDim);
+    const mixed = times(attentionWeights(projected, call), projected, count, count, headDim);
+    addTimesTransposed(sum, mixed, subspace, count, headDim, dim);
   }
   return sum;
 }
 
-/** Every token attends to all, or to those up to itself, by the scalar products of their projections. */
-function attend(projected: Float64Array, { count, headDim, operator, tau, causal }: LayerCall): Float64Array {
-  const mixed = new Float64Array(count * headDim);
-  const scores = scalarProducts(projected, count, headDim);
+/** How every token attends to all, or to those up to itself, by the scalar products of their projections: `[count, count]`. */
+function attentionWeights(projected: Float64Array, { count, headDim, operator, tau, causal }: LayerCall): Float64Array {
+  const weights = new Float64Array(count * count);
+  addTimesTransposed(weights, projected, projected, count, headDim, count);
   const scale = operator === 'practical' ? 1 / Math.sqrt(headDim) : 1;
   for (let t = 0; t < count; t++) {
-    const seen = causal ? t + 1 : count;
-    const weights = scores.subarray(t * count, t * count + seen);
+    const row = t * count;
+    const end = row + (causal ? t + 1 : count);
     let largest = Number.NEGATIVE_INFINITY;
-    for (let j = 0; j < seen; j++) largest = Math.max(largest, weights[j]!);
+    for (let j = row; j < end; j++) largest = Math.max(largest, weights[j]!);
     let total = 0;
-    for (let j = 0; j < seen; j++) {
+    for (let j = row; j < end; j++) {
       weights[j] = Math.exp(scale * (weights[j]! - largest));
       total += weights[j]!;
     }
-    for (let j = 0; j < seen; j++) {
+    for (let j = row; j < end; j++) {
       const share = weights[j]! / total;
-      const weight = operator === 'theorem' ? (share > tau ? tau : 0) : share;
-      if (weight === 0) continue;
-      for (let c = 0, at = t * headDim, from = j * headDim; c < headDim; c++) mixed[at + c]! += weight * projected[from + c]!;
+      weights[j] = operator === 'theorem' ? (share > tau ? tau : 0) : share;
     }
+    weights.fill(0, end, row + count);
   }
-  return mixed;
-}
-
-/** The scalar products of any two rows, `[count, count]`. */
-function scalarProducts(rows: Float64Array, count: number, width: number): Float64Array {
-  const out = new Float64Array(count * count);
-  for (let i = 0; i < count; i++) {
-    for (let j = 0; j <= i; j++) {
-      let a = 0;
-      let b = 0;
-      let at = i * width;
-      let from = j * width;
-      const last = at + width - 1;
-      for (; at < last; at += 2, from += 2) {
-        a += rows[at]! * rows[from]!;
-        b += rows[at + 1]! * rows[from + 1]!;
-      }
-      if (at === last) a += rows[at]! * rows[from]!;
-      out[i * count + j] = a + b;
-      out[j * count + i] = a + b;
-    }
-  }
-  return out;
-}
-
-/** sum += mixed subspace^T. Under the theorem's operator most rows are 0. */
-function addBack(sum: Float64Array, mixed: Float64Array, subspace: Float64Array, { count, dim, headDim }: LayerCall): void {
-  for (let t = 0; t < count; t++) {
-    const row = mixed.subarray(t * headDim, (t + 1) * headDim);
-    if (row.every((x) => x === 0)) continue;
-    for (let i = 0; i < dim; i++) {
-      let back = 0;
-      for (let c = 0, from = i * headDim; c < headDim; c++) back += row[c]! * subspace[from + c]!;
-      sum[t * dim + i]! += back;
-    }
-  }
+  return weights;
 }
 
 /** Each token with mean 0 and variance 1 over its channels. */
@@ -108,7 +73,7 @@ function normalized(tokens: Float64Array, count: number, dim: number): Float64Ar
   return out;
 }
 
-/** `[rows, depth] [depth, columns]`. */
+/** `[rows, depth] [depth, columns]`. Zeros in the left factor cost little: under the theorem's operator most weights are. */
 export function times(a: Float64Array, b: Float64Array, rows: number, depth: number, columns: number): Float64Array {
   const out = new Float64Array(rows * columns);
   const whole = depth - (depth % 4);
@@ -120,6 +85,7 @@ export function times(a: Float64Array, b: Float64Array, rows: number, depth: num
       const q = a[at + 1]!;
       const r = a[at + 2]!;
       const s = a[at + 3]!;
+      if (p === 0 && q === 0 && r === 0 && s === 0) continue;
       for (let j = 0, from = k * columns; j < columns; j++, from++) {
         out[to + j]! += p * b[from]! + q * b[from + columns]! + (r * b[from + 2 * columns]! + s * b[from + 3 * columns]!);
       }
@@ -129,4 +95,44 @@ export function times(a: Float64Array, b: Float64Array, rows: number, depth: num
     }
   }
   return out;
+}
+
+/** out `[rows, columns]` += a `[rows, depth]` times b `[columns, depth]` transposed. Rows of zeros in `a` are passed over. */
+export function addTimesTransposed(
+  out: Float64Array,
+  a: Float64Array,
+  b: Float64Array,
+  rows: number,
+  depth: number,
+  columns: number,
+): void {
+  const whole = columns - (columns % 4);
+  for (let i = 0; i < rows; i++) {
+    const row = a.subarray(i * depth, (i + 1) * depth);
+    if (row.every((x) => x === 0)) continue;
+    const to = i * columns;
+    for (let j = 0; j < whole; j += 4) {
+      const from = j * depth;
+      let p = 0;
+      let q = 0;
+      let r = 0;
+      let s = 0;
+      for (let c = 0, at = from; c < depth; c++, at++) {
+        const x = row[c]!;
+        p += x * b[at]!;
+        q += x * b[at + depth]!;
+        r += x * b[at + 2 * depth]!;
+        s += x * b[at + 3 * depth]!;
+      }
+      out[to + j]! += p;
+      out[to + j + 1]! += q;
+      out[to + j + 2]! += r;
+      out[to + j + 3]! += s;
+    }
+    for (let j = whole; j < columns; j++) {
+      let sum = 0;
+      for (let c = 0; c < depth; c++) sum += row[c]! * b[j * depth + c]!;
+      out[to + j]! += sum;
+    }
+  }
 }

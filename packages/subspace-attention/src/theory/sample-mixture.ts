@@ -1,4 +1,5 @@
 import { type Array64, checkOptions, OptionError, qr64 } from '@mixfold/tensor-ops';
+import { addTimesTransposed } from './denoising-layer';
 import { gaussian } from './gaussian';
 import { orthogonalColumns } from './given-subspaces';
 
@@ -76,18 +77,12 @@ export function drawMixture(functionName: string, options: MixtureOptions): Mixt
     }
   }
   const labels = Int32Array.from({ length: count }, (_, i) => Math.floor((i * heads) / count));
+  const coefficients = Float64Array.from({ length: count * all }, (_, at) => {
+    const own = Math.floor((at % all) / headDim) === labels[Math.floor(at / all)];
+    return normal() * (own ? 1 : noise);
+  });
   const tokens = new Float64Array(count * dim);
-  for (let t = 0; t < count; t++) {
-    const coefficients = Float64Array.from(
-      { length: all },
-      (_, c) => normal() * (Math.floor(c / headDim) === labels[t] ? 1 : noise),
-    );
-    for (let i = 0; i < dim; i++) {
-      let sum = 0;
-      for (let c = 0; c < all; c++) sum += q.data[i * all + c]! * coefficients[c]!;
-      tokens[t * dim + i] = sum;
-    }
-  }
+  addTimesTransposed(tokens, coefficients, q.data, count, all, dim);
   return {
     tokens: { shape: [count, dim], data: tokens },
     subspaces: { shape: [heads, dim, headDim], data: subspaces },

@@ -1,4 +1,4 @@
-import { times } from './denoising-layer';
+import { addTimesTransposed, times } from './denoising-layer';
 
 /**
  * The signal-to-noise ratio of every cluster, in float64: the norm of its tokens inside their subspace over the norm outside, for subspaces with
@@ -12,18 +12,17 @@ export function clusterRatios(
   labels: ArrayLike<number>,
   [count, dim, heads, headDim]: readonly [count: number, dim: number, heads: number, headDim: number],
 ): number[] {
+  const inside = new Float64Array(dim);
   return Array.from({ length: heads }, (_, k) => {
     const subspace = subspaces.subarray(k * dim * headDim, (k + 1) * dim * headDim);
     let [signal, noise] = [0, 0];
     for (let t = 0; t < count; t++) {
       if (labels[t] !== k) continue;
       const token = tokens.subarray(t * dim, (t + 1) * dim);
-      const projected = times(token, subspace, 1, dim, headDim);
+      addTimesTransposed(inside.fill(0), times(token, subspace, 1, dim, headDim), subspace, 1, headDim, dim);
       for (let i = 0; i < dim; i++) {
-        let inside = 0;
-        for (let c = 0; c < headDim; c++) inside += projected[c]! * subspace[i * headDim + c]!;
-        signal += inside * inside;
-        noise += (token[i]! - inside) ** 2;
+        signal += inside[i]! ** 2;
+        noise += (token[i]! - inside[i]!) ** 2;
       }
     }
     return Math.sqrt(signal) / Math.sqrt(noise);
