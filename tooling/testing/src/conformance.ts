@@ -37,12 +37,15 @@ export async function conformanceCases(file: string): Promise<readonly Conforman
 /** Numbers that the output of a small case has at most. */
 const SLOW_FORM_ELEMENTS = 200;
 
+/** About how many cases of a file a slow form runs. */
+const SLOW_FORM_CASES = 4;
+
 /**
  * One test per case of `conformance/<file>.json`: output and every gradient against float64 vectors. Call it inside
  * `describeBackends` or `describeForms`.
  *
  * @param file - without '.json'. 'Hostile' in the name selects the rule for hostile inputs.
- * A slow form runs the small cases if there are any.
+ * A slow form runs some of the small cases, if there are any.
  *
  * @param only - run the cases for which it is true.
  * @throws RangeError if there is no such file, or `only` leaves no case.
@@ -59,11 +62,18 @@ export function runConformance(
   describe(`conformance ${file}`, async () => {
     const cases = (await load()).cases.filter(({ attrs }) => only(attrs));
     if (cases.length === 0) throw new RangeError(`runConformance: no case of '${file}' is selected`);
-    const small = cases.filter(({ output }) => output.data.length <= SLOW_FORM_ELEMENTS);
-    for (const vector of 'isSlow' in backend && backend.isSlow && small.length > 0 ? small : cases) {
+    for (const vector of 'isSlow' in backend && backend.isSlow ? someSmall(cases) : cases) {
       test(vector.name, () => checkCase(file, vector, (inputs) => call(inputs, vector.attrs), run, backend.tolerance));
     }
   });
+}
+
+/** Small cases from all over the file; if it has none, any. */
+function someSmall(cases: readonly ConformanceCase[]): ConformanceCase[] {
+  const small = cases.filter(({ output }) => output.data.length <= SLOW_FORM_ELEMENTS);
+  const chosen = small.length > 0 ? small : cases;
+  const step = Math.ceil(chosen.length / SLOW_FORM_CASES);
+  return chosen.filter((_, i) => i % step === 0);
 }
 
 /** Output and gradients of one case; throws a ClosenessError for the first that is out of bounds. */

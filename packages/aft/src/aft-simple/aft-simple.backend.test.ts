@@ -61,10 +61,13 @@ describeForms('aftSimple', { fused: fusedBackends }, (form) => {
   }
 
   for (const causal of [false, true]) {
-    test.each(shapes)(`agrees with the reference at [%i, %i, %i], causal ${causal}`, async (...shape) => {
-      const random = new SeededRandom(shape[1]!);
-      await agreesWithReference(form, randomArguments(random, shape, 3), random.normals(shape), { causal });
-    });
+    test.each(form.isSlow ? shapes.filter((_, i) => i % 3 === 2) : shapes)(
+      `agrees with the reference at [%i, %i, %i], causal ${causal}`,
+      async (...shape) => {
+        const random = new SeededRandom(shape[1]!);
+        await agreesWithReference(form, randomArguments(random, shape, 3), random.normals(shape), { causal });
+      },
+    );
 
     test.each<QueryActivation>([null, 'linear', 'sigmoid', 'tanh', 'relu'])(
       `gates by %s under a mask, causal ${causal}`,

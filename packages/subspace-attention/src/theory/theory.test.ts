@@ -113,9 +113,9 @@ describe('the theorem', () => {
   });
 
   test.each(seeds)('fails at noise 0.5, and the run says that the theorem does not cover it, seed %i', (seed) => {
-    const { exact, outside } = runDenoising({ ...reference, noise: 0.5, layers: 4, seed });
-    expect(exact).toEqual([false, false, false, false]);
-    expect(outside).toEqual(['4 layers are more than the 0 that noise 0.5 allows']);
+    const { exact, outside } = runDenoising({ ...reference, noise: 0.5, layers: 2, seed });
+    expect(exact).toEqual([false, false]);
+    expect(outside).toEqual(['2 layers are more than the 0 that noise 0.5 allows']);
   });
 
   test('needs the threshold: plain softmax of the same scores loses the signal', () => {

@@ -170,6 +170,9 @@ describeBackends('defineOperator', (backend) => {
     if (has)
       expect(implementationOf(square, { x: [4, 2] })).toEqual({ backend: 'cpu', form: 'composed', reason: 'time is above 3' });
     expect(() => implementationOf(square, { w: [1] })).toThrow("square: unknown input 'w'");
+    for (const wrong of ['square', () => {}, undefined]) {
+      expect(() => implementationOf(wrong as never)).toThrow('implementationOf: operator must be one that defineOperator made');
+    }
     expect(() => withImplementation('fast' as never, () => 0)).toThrow(
       "withImplementation: form must be 'fused' or 'composed', got 'fast'",
     );

@@ -29,14 +29,19 @@ export function fusedKernel(
  * @param shapes - The shapes of its inputs by name. A fused kernel may refuse some sizes; without shapes it is not asked.
  * @param attributes - Attributes, where the kernel's answer depends on them.
  * @returns The backend, the form, the build of a WASM kernel, and the reason.
- * @throws ShapeError if the shapes do not fit the operator.
+ * @throws OptionError for what is no operator, such as the public function; ShapeError if the shapes do not fit the operator.
  */
 export function implementationOf(
   operator: AnyOperator,
   shapes?: Readonly<Record<string, readonly number[]>>,
   attributes: Attributes = {},
 ): Implementation {
-  const { spec } = operator;
+  const spec: AnyOperator['spec'] | undefined = operator?.spec;
+  if (spec === undefined) {
+    throw new OptionError(
+      `implementationOf: operator must be one that defineOperator made, such as softmaxOperator, got ${show(operator)}`,
+    );
+  }
   let call: KernelCall | undefined;
   if (shapes !== undefined) {
     const parsed = parseOperator(spec);

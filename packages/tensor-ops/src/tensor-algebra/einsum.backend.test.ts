@@ -99,7 +99,7 @@ describeBackends('einsum', ({ tolerance, name }) => {
       const equation = `${inputs.join(',')}->${outputs}`;
       await agreesWithEquation((...operands) => einsum(equation, ...operands), equation, shapes, tolerance);
     });
-    await fc.assert(property, { numRuns: name === 'webgpu' ? 40 : 150, seed: 5 });
+    await fc.assert(property, { numRuns: name === 'webgpu' ? 20 : 150, seed: 5 });
   });
 
   test('gives zeros, or nothing, where an axis is empty, gradients included', async () => {

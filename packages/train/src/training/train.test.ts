@@ -74,7 +74,7 @@ describeBackends('train', (backend) => {
     const params = model.init(createRandom(2));
     const prompt = new TextEncoder().encode('It is a');
     // Every length of the whole sequence is a compilation of all shaders.
-    const drawn = await generate(model, params, { prompt, tokens: backend.name === 'webgpu' ? 2 : 4, temperature: 0 });
+    const drawn = await generate(model, params, { prompt, tokens: backend.name === 'webgpu' ? 1 : 4, temperature: 0 });
     const text = [...prompt];
     for (const byte of drawn) {
       const logits = model.apply(params, { inputs: tf.tensor2d([text], [1, text.length], 'int32') }, { training: false });
@@ -86,9 +86,6 @@ describeBackends('train', (backend) => {
       await generate(model, params, { prompt, tokens: 3 });
       return [];
     });
-    const draw = (seed: number) => generate(model, params, { prompt: 'x', tokens: 8, seed });
-    expect(await draw(5)).toEqual(await draw(5));
-    expect(await draw(6)).not.toEqual(await draw(5));
     await expect(generate(model, params, { prompt: '', tokens: 3 })).rejects.toThrow(
       'generate: option prompt must have at least one byte',
     );
@@ -96,6 +93,13 @@ describeBackends('train', (backend) => {
   });
 
   exact('exactly', () => {
+    test('generate draws the same for a seed, and for another others', async () => {
+      const params = model.init(createRandom(2));
+      const draw = (seed: number) => generate(model, params, { prompt: 'x', tokens: 8, seed });
+      expect(await draw(5)).toEqual(await draw(5));
+      expect(await draw(6)).not.toEqual(await draw(5));
+    });
+
     test('two runs of one seed are equal bit for bit, of another are not', async () => {
       const [one, two, other] = [await run(small), await run(small), await run({ ...small, seed: 2 })];
       expect(losses(two.events)).toEqual(losses(one.events));
