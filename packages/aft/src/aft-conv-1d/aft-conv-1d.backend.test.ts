@@ -1,9 +1,9 @@
 import {
+  assertAgrees,
   assertClose,
   describeForms,
   expectNoLeak,
   hostileTolerance,
-  rms,
   runConformance,
   SeededRandom,
   type ShapedValues,
@@ -36,14 +36,7 @@ async function agreesWithReference(
 ): Promise<void> {
   const expected = referenceConv1d(given, cotangent, options);
   const actual = differentiateConv1d(form, given, cotangent, options);
-  const rmsFloor = 1e-2 * Math.max(...results.slice(1).map((name) => rms(expected[name])));
-  for (const name of results) {
-    const kind = name === 'output' ? 'forward' : 'gradient';
-    const bound = hostile
-      ? { largest: hostileTolerance[kind] }
-      : { relative: form.tolerance[kind], rmsFloor: kind === 'forward' ? 0 : rmsFloor };
-    await assertClose(name, actual[name], expected[name], bound);
-  }
+  await assertAgrees(actual, expected, hostile ? hostileTolerance : form.tolerance, hostile ? 'largest' : 'relative');
 }
 
 /** Batch, time, dim, heads, window: odd and even windows, wider than the sequence, one head and one per channel, sizes about the tiles. */

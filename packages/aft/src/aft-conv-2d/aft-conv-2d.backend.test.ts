@@ -1,9 +1,8 @@
 import {
-  assertClose,
+  assertAgrees,
   describeForms,
   expectNoLeak,
   hostileTolerance,
-  rms,
   runConformance,
   SeededRandom,
   type ShapedValues,
@@ -33,14 +32,7 @@ async function agreesWithReference(
 ): Promise<void> {
   const expected = referenceConv2d(given, cotangent, options);
   const actual = differentiateConv2d(form, given, cotangent, options);
-  const rmsFloor = 1e-2 * Math.max(...results.slice(1).map((name) => rms(expected[name])));
-  for (const name of results) {
-    const kind = name === 'output' ? 'forward' : 'gradient';
-    const bound = hostile
-      ? { largest: hostileTolerance[kind] }
-      : { relative: form.tolerance[kind], rmsFloor: kind === 'forward' ? 0 : rmsFloor };
-    await assertClose(name, actual[name], expected[name], bound);
-  }
+  await assertAgrees(actual, expected, hostile ? hostileTolerance : form.tolerance, hostile ? 'largest' : 'relative');
 }
 
 /** Grids and windows that are not square, windows larger than the grid, even ones, one head and one per channel. */

@@ -1,4 +1,4 @@
-import { assertClose, rms, type SeededRandom, type ShapedValues, type TestForm, tensorOf } from '@mixfold/testing';
+import { assertAgrees, type SeededRandom, type ShapedValues, type TestForm, type Tolerance, tensorOf } from '@mixfold/testing';
 import { type Tensor, type Tensor2D, type Tensor3D, valueAndGrads } from '@tensorflow/tfjs-core';
 import type { AftOptions } from '../aft-simple/aft-simple';
 import { aftFull } from './aft-full';
@@ -92,16 +92,9 @@ export async function agreesFull(
   given: FullArguments,
   cotangent: ShapedValues,
   options: FullOptions = {},
-  largest?: { readonly forward: number; readonly gradient: number },
+  largest?: Tolerance,
 ): Promise<void> {
   const expected = referenceFull(given, cotangent, options);
-  const { output, ...gradients } = differentiateFull(form, given, cotangent, options);
-  const bound = largest ? { largest: largest.forward } : { relative: form.tolerance.forward };
-  await assertClose('output', output, expected.output, bound);
-  const names = Object.keys(gradients) as Gradient[];
-  const rmsFloor = 1e-2 * Math.max(...names.map((name) => rms(expected[name])));
-  for (const name of names) {
-    const gradientBound = largest ? { largest: largest.gradient } : { relative: form.tolerance.gradient, rmsFloor };
-    await assertClose(name, gradients[name]!, expected[name], gradientBound);
-  }
+  const actual = differentiateFull(form, given, cotangent, options);
+  await assertAgrees(actual, expected, largest ?? form.tolerance, largest ? 'largest' : 'relative');
 }

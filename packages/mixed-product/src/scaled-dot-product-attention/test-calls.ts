@@ -1,5 +1,5 @@
 import { dropout } from '@mixfold/tensor-ops';
-import { assertClose, rms, type SeededRandom, type ShapedValues, type TestForm, tensorOf } from '@mixfold/testing';
+import { assertAgrees, type SeededRandom, type ShapedValues, type TestForm, type Tolerance, tensorOf } from '@mixfold/testing';
 import { ones, type Tensor, type Tensor4D, valueAndGrads } from '@tensorflow/tfjs-core';
 import { attentionReference } from './reference';
 import { type AttentionOptions, scaledDotProductAttention } from './scaled-dot-product-attention';
@@ -93,16 +93,9 @@ export async function agreesAttention(
   given: AttentionArguments,
   cotangent: ShapedValues,
   options: PlainOptions = {},
-  largest?: { readonly forward: number; readonly gradient: number },
+  largest?: Tolerance,
 ): Promise<void> {
   const expected = await referenceAttention(given, cotangent, options);
-  const { output, ...gradients } = differentiateAttention(form, given, cotangent, options);
-  const bound = largest ? { largest: largest.forward } : { relative: form.tolerance.forward };
-  await assertClose('output', output, expected.output, bound);
-  const names = Object.keys(gradients) as Gradient[];
-  const rmsFloor = 1e-2 * Math.max(...names.map((name) => rms(expected[name])));
-  for (const name of names) {
-    const gradientBound = largest ? { largest: largest.gradient } : { relative: form.tolerance.gradient, rmsFloor };
-    await assertClose(name, gradients[name]!, expected[name], gradientBound);
-  }
+  const actual = differentiateAttention(form, given, cotangent, options);
+  await assertAgrees(actual, expected, largest ?? form.tolerance, largest ? 'largest' : 'relative');
 }

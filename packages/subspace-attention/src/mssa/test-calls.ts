@@ -1,4 +1,4 @@
-import { assertClose, rms, type SeededRandom, type ShapedValues, type TestForm, tensorOf } from '@mixfold/testing';
+import { assertAgrees, type SeededRandom, type ShapedValues, type TestForm, type Tolerance, tensorOf } from '@mixfold/testing';
 import { type Tensor, type Tensor1D, type Tensor2D, type Tensor3D, valueAndGrads } from '@tensorflow/tfjs-core';
 import { type MssaOptions, mssa } from './mssa';
 import { mssaReference } from './reference';
@@ -92,16 +92,11 @@ export async function agreesMssa(
   given: MssaArguments,
   cotangent: ShapedValues,
   options: PlainOptions = {},
-  largest?: { readonly forward: number; readonly gradient: number },
+  largest?: Tolerance,
 ): Promise<void> {
   const expected = referenceMssa(given, cotangent, options);
   const { denoised, ...gradients } = differentiateMssa(form, given, cotangent, options);
-  const bound = largest ? { largest: largest.forward } : { relative: form.tolerance.forward };
-  await assertClose('denoised', denoised, expected.denoised, bound);
-  const names = Object.keys(gradients) as Gradient[];
-  const rmsFloor = 1e-2 * Math.max(...names.map((name) => rms(expected[name])));
-  for (const name of names) {
-    const gradientBound = largest ? { largest: largest.gradient } : { relative: form.tolerance.gradient, rmsFloor };
-    await assertClose(name, gradients[name]!, expected[name], gradientBound);
-  }
+  const actual = { output: denoised, ...gradients };
+  const reference = { ...expected, output: expected.denoised };
+  await assertAgrees(actual, reference, largest ?? form.tolerance, largest ? 'largest' : 'relative');
 }

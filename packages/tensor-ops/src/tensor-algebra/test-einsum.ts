@@ -1,4 +1,5 @@
 import { assertClose, rms, SeededRandom, type Tolerance, tensorOf } from '@mixfold/testing';
+import { gradientFloor } from '@mixfold/testing/tolerances';
 import * as tf from '@tensorflow/tfjs-core';
 import { einsumGradientReference, einsumReference } from './reference';
 
@@ -24,7 +25,7 @@ export async function agreesWithEquation(
     { ...expected, shape },
     { relative: tolerance.forward, rmsFloor: 1 },
   );
-  const rmsFloor = Math.max(1, 1e-2 * Math.max(...gradients.map(({ data }) => rms(data))));
+  const rmsFloor = Math.max(1, gradientFloor * Math.max(...gradients.map(({ data }) => rms(data))));
   for (const [i, gradient] of gradients.entries()) {
     await assertClose(`${equation}, gradient of operand ${i}`, grads[i]!, gradient, { relative: tolerance.gradient, rmsFloor });
   }
