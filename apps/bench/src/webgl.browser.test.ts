@@ -8,7 +8,7 @@ import { type Call, checkCall } from './check-operator';
 import { operatorCases } from './operators/index';
 import { prepareOperator } from './prepare-operator';
 
-// Once for aft-conv-2d: the composed form does not change with the number of heads, and compiles for long.
+// Once for aft-conv-2d: the composed form does not change with the number of heads, and takes long to compile.
 const cases = operatorCases.filter(({ name }) => name !== 'aft-conv-2d-384').map((each) => [each.name, each] as const);
 
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 import { type Array64, checkOptions, OptionError, qr64 } from '@mixfold/tensor-ops';
-import { addTimesTransposed } from './denoising-layer';
 import { gaussian } from './gaussian';
 import { orthogonalColumns } from './given-subspaces';
+import { addTimesTransposed } from './products64';
 
 /** Sizes of a mixture of noisy low-rank Gaussians. */
 export interface MixtureOptions {

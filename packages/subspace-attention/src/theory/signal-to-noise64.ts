@@ -1,4 +1,4 @@
-import { addTimesTransposed, times } from './denoising-layer';
+import { addTimesTransposed, times } from './products64';
 
 /**
  * The signal-to-noise ratio of every cluster, in float64: the norm of its tokens inside their subspace over the norm outside, for subspaces with
