@@ -1,12 +1,4 @@
-import {
-  defineWasmModule,
-  type FusedKernel,
-  type KernelCall,
-  placeTensors,
-  tensorPointer,
-  type WasmBackend,
-} from '@mixfold/tensor-ops';
-import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { defineWasmModule, type FusedKernel, type KernelCall, placeTensors, type WasmBackend } from '@mixfold/tensor-ops';
 import { type Boundary, boundaryCode } from '../boundary';
 import { fractionalShiftBinaries } from '../generated/fractional-shift';
 import { acceptsPlaces } from '../wasm-offsets';
@@ -26,10 +18,9 @@ export const wasmFractionalShift: FusedKernel = {
   run(call) {
     const wasm = call.backend as WasmBackend;
     const { forward } = module.exports(wasm);
-    const output = wasm.makeOutput(call.outputShapes.output!, 'float32');
-    const at = (info: TensorInfo) => tensorPointer(wasm, info);
-    forward(at(call.inputs.x!), at(call.inputs.offset!), at(output), ...sizesOf(call));
-    return { output };
+    const { outputs, addressOf } = placeTensors(wasm, call);
+    forward(...['x', 'offset', 'output'].map(addressOf), ...sizesOf(call));
+    return outputs;
   },
 };
 
@@ -38,11 +29,9 @@ export const wasmFractionalShiftBackward: FusedKernel = {
   run(call) {
     const wasm = call.backend as WasmBackend;
     const { backwardInput, backwardOffset } = module.exports(wasm);
-    const { outputs: made } = placeTensors(wasm, call);
-    const at = (info: TensorInfo | undefined) => tensorPointer(wasm, info!);
-    const { x, offset, dOutput } = call.inputs;
-    if (made.dX) backwardInput(at(dOutput), at(offset), at(made.dX), ...sizesOf(call));
-    if (made.dOffset) backwardOffset(at(x), at(dOutput), at(offset), at(made.dOffset), ...sizesOf(call));
-    return made;
+    const { outputs, addressOf: at } = placeTensors(wasm, call);
+    if (outputs.dX) backwardInput(at('dOutput'), at('offset'), at('dX'), ...sizesOf(call));
+    if (outputs.dOffset) backwardOffset(at('x'), at('dOutput'), at('offset'), at('dOffset'), ...sizesOf(call));
+    return outputs;
   },
 };

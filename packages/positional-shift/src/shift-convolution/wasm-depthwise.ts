@@ -1,12 +1,4 @@
-import {
-  defineWasmModule,
-  type FusedKernel,
-  placeTensors,
-  tensorPointer,
-  type WasmBackend,
-  withScratch,
-} from '@mixfold/tensor-ops';
-import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { defineWasmModule, type FusedKernel, placeTensors, type WasmBackend, withScratch } from '@mixfold/tensor-ops';
 import { boundaryCode } from '../boundary';
 import { shiftConvolutionDepthwiseBinaries } from '../generated/shift-convolution-depthwise';
 import { acceptsPlaces, writeOffsets } from '../wasm-offsets';
@@ -22,18 +14,19 @@ const RECORD = 64;
 /** One pass: four neighbouring outputs at a time where all terms read inside. */
 export const wasmShiftDepthwise: FusedKernel = {
   accepts: acceptsPlaces,
-  run({ inputs: { x, theta }, attributes, sizes, outputShapes, backend }) {
-    const wasm = backend as WasmBackend;
+  run(call) {
+    const { attributes, sizes } = call;
+    const wasm = call.backend as WasmBackend;
     const { depthwise, tableBytes } = module.exports(wasm);
     const { batch, height, width, offsets, boundary } = geometryOf(sizes, attributes);
     const bytes = RECORD + tableBytes();
     return withScratch(wasm, bytes + 8 * offsets.length, (scratch) => {
-      const output = wasm.makeOutput(outputShapes.output!, 'float32');
+      const { outputs, addressOf } = placeTensors(wasm, call);
       const table = scratch + bytes;
       writeOffsets(wasm, table, offsets);
-      const pointers = [x!, theta!, output].map((info) => tensorPointer(wasm, info));
+      const pointers = ['x', 'theta', 'output'].map(addressOf);
       depthwise(...pointers, table, offsets.length, batch, height, width, sizes.dim!, boundaryCode(boundary), 0, scratch);
-      return { output };
+      return outputs;
     });
   },
 };
@@ -42,22 +35,20 @@ export const wasmShiftDepthwise: FusedKernel = {
 export const wasmShiftDepthwiseBackward: FusedKernel = {
   accepts: acceptsPlaces,
   run(call) {
-    const { inputs, attributes, sizes } = call;
-    const { x, theta, dOutput } = inputs;
+    const { attributes, sizes } = call;
     const wasm = call.backend as WasmBackend;
     const { depthwise, depthwiseThetaGradient, tableBytes } = module.exports(wasm);
     const { batch, height, width, offsets, boundary } = geometryOf(sizes, attributes);
     const bytes = Math.max(RECORD + tableBytes(), 4 * offsets.length * sizes.dim!);
     const aligned = Math.ceil(bytes / 16) * 16;
     return withScratch(wasm, aligned + 8 * offsets.length, (scratch) => {
-      const { outputs: made } = placeTensors(wasm, call);
-      const at = (info: TensorInfo | undefined) => tensorPointer(wasm, info!);
+      const { outputs, addressOf: at } = placeTensors(wasm, call);
       const table = scratch + aligned;
       writeOffsets(wasm, table, offsets);
       const grid = [table, offsets.length, batch, height, width, sizes.dim!, boundaryCode(boundary)];
-      if (made.dX) depthwise(at(dOutput), at(theta), at(made.dX), ...grid, 1, scratch);
-      if (made.dTheta) depthwiseThetaGradient(at(x), at(dOutput), at(made.dTheta), ...grid, scratch);
-      return made;
+      if (outputs.dX) depthwise(at('dOutput'), at('theta'), at('dX'), ...grid, 1, scratch);
+      if (outputs.dTheta) depthwiseThetaGradient(at('x'), at('dOutput'), at('dTheta'), ...grid, scratch);
+      return outputs;
     });
   },
 };

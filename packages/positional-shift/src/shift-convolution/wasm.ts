@@ -3,11 +3,9 @@ import {
   type FusedKernel,
   type KernelCall,
   placeTensors,
-  tensorPointer,
   type WasmBackend,
   withScratch,
 } from '@mixfold/tensor-ops';
-import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { boundaryCode } from '../boundary';
 import { shiftConvolutionBinaries } from '../generated/shift-convolution';
 import { acceptsPlaces, writeOffsets } from '../wasm-offsets';
@@ -44,13 +42,12 @@ function withGrid<T>(
 export const wasmShiftConvolution: FusedKernel = {
   accepts: acceptsPlaces,
   run(call) {
-    const { inputs, outputShapes, sizes } = call;
+    const { sizes } = call;
     const [dim, columns] = [sizes.dim!, sizes.channels!];
     return withGrid(call, columns, ({ kernels, wasm, grid, boundary, table, scratch }) => {
-      const output = wasm.makeOutput(outputShapes.output!, 'float32');
-      const at = (info: TensorInfo) => tensorPointer(wasm, info);
-      kernels.convolve(at(inputs.x!), at(inputs.theta!), at(output), table, ...grid, dim, columns, boundary, 0, scratch);
-      return { output };
+      const { outputs, addressOf: at } = placeTensors(wasm, call);
+      kernels.convolve(at('x'), at('theta'), at('output'), table, ...grid, dim, columns, boundary, 0, scratch);
+      return outputs;
     });
   },
 };
@@ -59,16 +56,14 @@ export const wasmShiftConvolution: FusedKernel = {
 export const wasmShiftConvolutionBackward: FusedKernel = {
   accepts: acceptsPlaces,
   run(call) {
-    const { inputs, sizes } = call;
-    const { x, theta, dOutput } = inputs as Record<string, TensorInfo>;
+    const { sizes } = call;
     const [dim, columns] = [sizes.dim!, sizes.channels!];
     return withGrid(call, Math.max(dim, columns), ({ kernels, wasm, grid, boundary, table, scratch }) => {
-      const { outputs: made } = placeTensors(wasm, call);
-      const at = (info: TensorInfo | undefined) => tensorPointer(wasm, info!);
-      const received = at(dOutput);
-      if (made.dX) kernels.convolve(received, at(theta), at(made.dX), table, ...grid, columns, dim, boundary, 1, scratch);
-      if (made.dTheta) kernels.thetaGradient(at(x), received, at(made.dTheta), table, ...grid, dim, columns, boundary, scratch);
-      return made;
+      const { outputs, addressOf: at } = placeTensors(wasm, call);
+      const received = at('dOutput');
+      if (outputs.dX) kernels.convolve(received, at('theta'), at('dX'), table, ...grid, columns, dim, boundary, 1, scratch);
+      if (outputs.dTheta) kernels.thetaGradient(at('x'), received, at('dTheta'), table, ...grid, dim, columns, boundary, scratch);
+      return outputs;
     });
   },
 };

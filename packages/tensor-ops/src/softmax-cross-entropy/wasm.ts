@@ -27,9 +27,11 @@ export const wasmCrossEntropy: FusedKernel = {
   run(call) {
     const wasm = call.backend as WasmBackend;
     const labels = labelPointers(wasm, call);
-    const { outputs } = placeTensors(wasm, call);
-    const [logits, ...made] = pointers(wasm, [call.inputs.logits, outputs.loss, outputs.largest, outputs.logSum]);
-    softmaxModule.exports(wasm).crossEntropy(logits!, ...labels, ...made, call.sizes['...rows']!, call.sizes.classes!);
+    const { outputs, addressOf } = placeTensors(wasm, call);
+    const made = ['loss', 'largest', 'logSum'].map(addressOf);
+    softmaxModule
+      .exports(wasm)
+      .crossEntropy(addressOf('logits'), ...labels, ...made, call.sizes['...rows']!, call.sizes.classes!);
     return outputs;
   },
 };
@@ -38,10 +40,11 @@ export const wasmCrossEntropyBackward: FusedKernel = {
   run(call) {
     const wasm = call.backend as WasmBackend;
     const labels = labelPointers(wasm, call);
-    const { logits, largest, logSum, dLoss } = call.inputs;
-    const dLogits = wasm.makeOutput(call.outputShapes.dLogits!, 'float32');
-    const [from, ...rest] = pointers(wasm, [logits, largest, logSum, dLoss, dLogits]);
-    softmaxModule.exports(wasm).crossEntropyBackward(from!, ...labels, ...rest, call.sizes['...rows']!, call.sizes.classes!);
-    return { dLogits };
+    const { outputs, addressOf } = placeTensors(wasm, call);
+    const rest = ['largest', 'logSum', 'dLoss', 'dLogits'].map(addressOf);
+    softmaxModule
+      .exports(wasm)
+      .crossEntropyBackward(addressOf('logits'), ...labels, ...rest, call.sizes['...rows']!, call.sizes.classes!);
+    return outputs;
   },
 };
