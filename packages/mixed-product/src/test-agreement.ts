@@ -34,7 +34,7 @@ export async function agrees<Inputs extends Record<string, ShapedValues>>(
   const expected = reference(plain as never);
   const gradients = numericalGradient(reference as unknown as (plain: PlainInputs) => Float64Array, plain, { cotangent, of });
   const shaped = Object.fromEntries(of.map((name) => [name, { shape: tensors[name]!.shape, data: gradients[name]! }]));
-  await assertAgrees({ output: value, ...grads }, { output: expected, ...shaped }, form.tolerance);
+  await assertAgrees({ output: value, ...grads }, { output: expected, ...shaped }, { relative: form.tolerance });
 }
 
 /** Value and gradients of a call in one form. */

@@ -1,10 +1,10 @@
 /// <reference types="vite/client" />
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, test } from 'vitest';
-import { assertClose, type ClosenessBound, rms } from './assert-close';
+import { assertAgrees, byName } from './assert-agrees';
 import type { TestBackend } from './describe-backends';
 import type { TestForm } from './describe-forms';
-import { gradientFloor, hostileLogitTolerance, hostileTolerance, type Tolerance } from './tolerances';
+import { hostileLogitTolerance, hostileTolerance, type Tolerance } from './tolerances';
 import { type ShapedValues, tensorOf } from './values';
 
 export interface ConformanceCase {
@@ -86,40 +86,25 @@ export async function checkCase(
 ): Promise<void> {
   const inputs = Object.fromEntries(Object.entries(vector.inputs).map(([name, values]) => [name, tensorOf(values)]));
   const { cotangent, gradients } = vector;
+  const bound = file.includes('Hostile') ? { largest: hostileBounds(file) } : { relative: tolerance };
   if (!cotangent || !gradients) {
-    await assertClose(
-      'output',
-      shaped(
-        run(() => call(inputs)),
-        vector.output,
-      ),
-      vector.output,
-      outputBound(file, tolerance),
-    );
-    return;
+    const output = run(() => call(inputs));
+    return assertAgrees({ output: shaped(output, vector.output) }, vector, bound);
   }
   const names = Object.keys(inputs).filter((name) => !masks.includes(name));
-  const traced = (...tensors: tf.Tensor[]) =>
-    shaped(call({ ...inputs, ...Object.fromEntries(names.map((name, i) => [name, tensors[i]!])) }), vector.output);
+  const traced = (...tensors: tf.Tensor[]) => shaped(call({ ...inputs, ...byName(names, tensors) }), vector.output);
   const { value, grads } = run(() =>
     tf.valueAndGrads(traced)(
       names.map((name) => inputs[name]!),
       tensorOf(cotangent),
     ),
   );
-  await assertClose('output', value, vector.output, outputBound(file, tolerance));
-  const bound = gradientBound(file, tolerance, gradients);
-  for (const [i, name] of names.entries()) await assertClose(`${name} gradient`, grads[i]!, gradients[name]!, bound);
-}
-
-function outputBound(file: string, { forward }: Tolerance): ClosenessBound {
-  return file.includes('Hostile') ? { largest: hostileBounds(file).forward } : { relative: forward };
-}
-
-function gradientBound(file: string, { gradient }: Tolerance, gradients: Record<string, ShapedValues>): ClosenessBound {
-  if (file.includes('Hostile')) return { largest: hostileBounds(file).gradient };
-  const largestRms = Math.max(...Object.values(gradients).map(({ data }) => rms(data)));
-  return { relative: gradient, rmsFloor: gradientFloor * largestRms };
+  const titles = names.map((name) => `${name} gradient`);
+  const expected = byName(
+    titles,
+    names.map((name) => gradients[name]!),
+  );
+  await assertAgrees({ output: value, ...byName(titles, grads) }, { output: vector.output, ...expected }, bound);
 }
 
 function hostileBounds(file: string): Tolerance {

@@ -1,4 +1,4 @@
-export { assertAgrees, assertGradients } from './assert-agrees';
+export { type Agreement, assertAgrees, assertGradients, byName } from './assert-agrees';
 export { assertClose, type ClosenessBound, ClosenessError, rms } from './assert-close';
 export { type ConformanceCall, conformanceCases, runConformance } from './conformance';
 export { countDispatches } from './count-dispatches';

@@ -36,7 +36,7 @@ async function agreesWithReference(
 ): Promise<void> {
   const expected = referenceConv1d(given, cotangent, options);
   const actual = differentiateConv1d(form, given, cotangent, options);
-  await assertAgrees(actual, expected, hostile ? hostileTolerance : form.tolerance, hostile ? 'largest' : 'relative');
+  await assertAgrees(actual, expected, hostile ? { largest: hostileTolerance } : { relative: form.tolerance });
 }
 
 /** Batch, time, dim, heads, window: odd and even windows, wider than the sequence, one head and one per channel, sizes about the tiles. */

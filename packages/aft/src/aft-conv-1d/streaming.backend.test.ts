@@ -1,4 +1,4 @@
-import { assertClose, assertGradients, describeForms, expectNoLeak, SeededRandom, tensorOf } from '@mixfold/testing';
+import { assertClose, assertGradients, byName, describeForms, expectNoLeak, SeededRandom, tensorOf } from '@mixfold/testing';
 import '@tensorflow/tfjs-layers'; // registers the gradients of the slices and the concatenation between the calls
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
@@ -97,12 +97,7 @@ describeForms('aftConv1d streaming', { fused: ['wasm'], composed: ['cpu', 'wasm'
       draw(time, options),
       begins.filter((begin) => begin < time),
     );
-    const named = ([dQuery, dKey, dValue, dKernel]: tf.Tensor[]) => ({
-      dQuery: dQuery!,
-      dKey: dKey!,
-      dValue: dValue!,
-      dKernel: dKernel!,
-    });
+    const named = (gradients: tf.Tensor[]) => byName(['dQuery', 'dKey', 'dValue', 'dKernel'], gradients);
     await assertGradients(named(actual!), named(expected!), { relative: 2 * form.tolerance.gradient });
   });
 

@@ -32,7 +32,7 @@ async function agreesWithReference(
 ): Promise<void> {
   const expected = referenceConv2d(given, cotangent, options);
   const actual = differentiateConv2d(form, given, cotangent, options);
-  await assertAgrees(actual, expected, hostile ? hostileTolerance : form.tolerance, hostile ? 'largest' : 'relative');
+  await assertAgrees(actual, expected, hostile ? { largest: hostileTolerance } : { relative: form.tolerance });
 }
 
 /** Grids and windows that are not square, windows larger than the grid, even ones, one head and one per channel. */

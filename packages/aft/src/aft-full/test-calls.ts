@@ -96,5 +96,5 @@ export async function agreesFull(
 ): Promise<void> {
   const expected = referenceFull(given, cotangent, options);
   const actual = differentiateFull(form, given, cotangent, options);
-  await assertAgrees(actual, expected, largest ?? form.tolerance, largest ? 'largest' : 'relative');
+  await assertAgrees(actual, expected, largest ? { largest } : { relative: form.tolerance });
 }

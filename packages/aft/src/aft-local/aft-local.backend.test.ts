@@ -31,7 +31,7 @@ async function agreesWithReference(form: TestForm, given: LocalArguments, cotang
   const expected = referenceLocal(given, cotangent, options);
   const actual = differentiateLocal(form, given, cotangent, options);
   const flat = <T>({ dBias, ...others }: T & { dBias: object }) => ({ ...others, ...dBias });
-  await assertAgrees(flat(actual), flat(expected), form.tolerance);
+  await assertAgrees(flat(actual), flat(expected), { relative: form.tolerance });
 }
 
 /** Shape and window. */

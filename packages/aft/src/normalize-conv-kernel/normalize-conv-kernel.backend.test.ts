@@ -1,6 +1,7 @@
 import {
   assertClose,
   assertGradients,
+  byName,
   describeForms,
   expectNoLeak,
   numericalGradient,
@@ -40,8 +41,7 @@ describeForms('normalizeConvKernel', { fused: ['wasm', 'webgpu'] }, (form) => {
         cotangent: cotangent.data,
         step: 1e-4,
       });
-      const [dKernel, dGain, dBias] = grads as [tf.Tensor, tf.Tensor, tf.Tensor];
-      await assertGradients({ kernel: dKernel, gain: dGain, bias: dBias }, expected, { relative: form.tolerance.gradient });
+      await assertGradients(byName(['kernel', 'gain', 'bias'], grads), expected, { relative: form.tolerance.gradient });
     },
   );
 

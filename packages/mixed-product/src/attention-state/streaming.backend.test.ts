@@ -1,4 +1,4 @@
-import { assertClose, assertGradients, describeForms, expectNoLeak, SeededRandom, tensorOf } from '@mixfold/testing';
+import { assertClose, assertGradients, byName, describeForms, expectNoLeak, SeededRandom, tensorOf } from '@mixfold/testing';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { scaledDotProductAttention } from '../scaled-dot-product-attention/scaled-dot-product-attention';
@@ -85,12 +85,7 @@ describeForms('attention streaming', { fused: ['wasm'], only: ['cpu', 'wasm'] },
       const chunks = [0, 1, 2, 3].map((chunk) => actual[3 * chunk + i]!);
       return tf.concat(chunks, 2);
     });
-    const named = ([dQuery, dKey, dValue, dBias]: tf.Tensor[]) => ({
-      dQuery: dQuery!,
-      dKey: dKey!,
-      dValue: dValue!,
-      dBias: dBias!,
-    });
+    const named = (gradients: tf.Tensor[]) => byName(['dQuery', 'dKey', 'dValue', 'dBias'], gradients);
     await assertGradients(named([...joined, actual.at(-1)!]), named(expected), { relative: 2 * form.tolerance.gradient });
   });
 

@@ -97,5 +97,5 @@ export async function agreesAttention(
 ): Promise<void> {
   const expected = await referenceAttention(given, cotangent, options);
   const actual = differentiateAttention(form, given, cotangent, options);
-  await assertAgrees(actual, expected, largest ?? form.tolerance, largest ? 'largest' : 'relative');
+  await assertAgrees(actual, expected, largest ? { largest } : { relative: form.tolerance });
 }

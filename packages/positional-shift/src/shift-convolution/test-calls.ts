@@ -67,5 +67,5 @@ export async function agreesWithReference(
     dX: { shape, data: expected.dX },
     dTheta: { shape: given.theta.shape, data: expected.dTheta },
   };
-  await assertAgrees(actual, shaped, form.tolerance);
+  await assertAgrees(actual, shaped, { relative: form.tolerance });
 }

@@ -1,4 +1,4 @@
-import { assertClose, assertGradients, describeForms, expectNoLeak, SeededRandom, tensorOf } from '@mixfold/testing';
+import { assertClose, assertGradients, byName, describeForms, expectNoLeak, SeededRandom, tensorOf } from '@mixfold/testing';
 import '@tensorflow/tfjs-layers'; // registers the gradients of what stands between the calls
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
@@ -113,11 +113,7 @@ describeForms('mssa streaming', { fused: ['wasm'], only: ['cpu', 'wasm'] }, (for
     const [expected, actual] = [whole, chunked].map((call) =>
       form.run(() => tf.grads(call)([tokens, subspaces, output], cotangent)),
     ) as [tf.Tensor[], tf.Tensor[]];
-    const named = ([dTokens, dSubspaces, dOutput]: tf.Tensor[]) => ({
-      dTokens: dTokens!,
-      dSubspaces: dSubspaces!,
-      dOutput: dOutput!,
-    });
+    const named = (gradients: tf.Tensor[]) => byName(['dTokens', 'dSubspaces', 'dOutput'], gradients);
     await assertGradients(named(actual), named(expected), { relative: 2 * form.tolerance.gradient });
   });
 

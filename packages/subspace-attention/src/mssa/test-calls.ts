@@ -98,5 +98,5 @@ export async function agreesMssa(
   const { denoised, ...gradients } = differentiateMssa(form, given, cotangent, options);
   const actual = { output: denoised, ...gradients };
   const reference = { ...expected, output: expected.denoised };
-  await assertAgrees(actual, reference, largest ?? form.tolerance, largest ? 'largest' : 'relative');
+  await assertAgrees(actual, reference, largest ? { largest } : { relative: form.tolerance });
 }

@@ -14,35 +14,8 @@ afterAll(() => Promise.all([rm(folder, { recursive: true }), removeCli()]));
 
 describe('mixfold reproduce', () => {
   test('writes figures and a page, and may write over its own', async () => {
-    const words = [
-      '--steps',
-      '4',
-      '--seeds',
-      '1',
-      '--dim',
-      '8',
-      '--layers',
-      '1',
-      '--heads',
-      '2',
-      '--batch',
-      '2',
-      '--windows',
-      '2',
-    ];
-    const study = [
-      'reproduce',
-      'shift-heads',
-      '--data',
-      'text.txt',
-      '--context',
-      '8',
-      '--backend',
-      'wasm',
-      '--out',
-      'study',
-      ...words,
-    ];
+    const words = '--steps 4 --seeds 1 --dim 8 --layers 1 --heads 2 --batch 2 --windows 2'.split(' ');
+    const study = [...'reproduce shift-heads --data text.txt --context 8 --backend wasm --out study'.split(' '), ...words];
     const { code, stdout, stderr } = await mixfold(folder, ...study);
     expect([code, stderr]).toEqual([0, '']);
     expect(lines(stdout).map(({ event }) => event)).toEqual([...new Array(18).fill('run'), 'end']);
@@ -53,22 +26,7 @@ describe('mixfold reproduce', () => {
   });
 
   test('every study has options of its own, and prints its parameters and seeds', async () => {
-    const words = [
-      '--tokens',
-      '32',
-      '--dim',
-      '64',
-      '--head-dim',
-      '32',
-      '--heads',
-      '2',
-      '--layers',
-      '2',
-      '--seeds',
-      '2',
-      '--noise',
-      '0.05',
-    ];
+    const words = '--tokens 32 --dim 64 --head-dim 32 --heads 2 --layers 2 --seeds 2 --noise 0.05'.split(' ');
     const { code, stdout, stderr } = await mixfold(folder, 'reproduce', 'aot-snr', '--backend', 'cpu', '--out', 'snr', ...words);
     expect([code, stderr]).toEqual([0, '']);
     expect(lines(stdout).map(({ event }) => event)).toEqual(['start', ...new Array(6).fill('run'), 'end']);
